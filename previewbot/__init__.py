@@ -1,0 +1,1 @@
+"""previewbot: a running copy of the app for every pull request."""

@@ -1,0 +1,1 @@
+"""One outside system each; its exceptions are translated at this edge."""

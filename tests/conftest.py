@@ -1,0 +1,12 @@
+"""What every test may ask for; each fixture lives in the module of ``tests/fixtures`` that its topic names."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins: list[str] = []
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
