@@ -20,7 +20,7 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """When a service counts as healthy: an HTTP path that answers below 400, or (``path`` is ``None``) an open TCP port."""
+    """When a service counts as healthy: an HTTP path that answers below 400, or (without ``path``) an open TCP port."""
 
     path: str | None = None
     timeout: timedelta = timedelta(seconds=60)

@@ -1,4 +1,4 @@
-"""The names of things, made only of numbers and checked slugs so that nobody's branch name can reach a shell or a host."""
+"""The names of things, made only of numbers and checked slugs: no branch name can reach a shell or a host."""
 
 from __future__ import annotations
 

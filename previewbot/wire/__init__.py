@@ -1,1 +1,4 @@
-"""Pure translation between foreign shapes (webhook JSON, YAML, comments, Markdown) and core. A parser returns a flaw, it never raises one."""
+"""Pure translation between foreign shapes and core: webhook JSON, YAML, comments, Markdown.
+
+A parser returns a flaw, it never raises one; nothing here does I/O.
+"""
