@@ -185,6 +185,8 @@ class ReleaseSpec:
     app: str
     commit: str
     services: tuple[ServiceSpec, ...]
+    urls: Mapping[str, str] = field(default_factory=dict)
+    """Public service to URL, the main one first."""
 
     @property
     def public(self) -> tuple[ServiceSpec, ...]:
@@ -317,9 +319,7 @@ class Reason(StrEnum):
 
     SERVING = "serving"
     IMAGES_BUILDING = "images_building"
-    WAITING_FOR_BUILDER = "waiting_for_builder"
     RELEASE_STARTING = "release_starting"
-    DRAINING = "draining"
     BUILD_FAILED = "build_failed"
     BUILD_TIMED_OUT = "build_timed_out"
     SOURCE_REFUSED = "source_refused"
@@ -431,6 +431,8 @@ class Record:
     """When something was first built or run for it."""
     comment: Published | None = None
     deployment: Deployment | None = None
+    superseded: tuple[int, ...] = ()
+    """Deployments of older commits that GitHub still shows as active."""
     redeploy: Redeploy | None = None
     removed: Removed = Removed()
     """What the deletion under way has taken so far."""

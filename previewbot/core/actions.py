@@ -1,0 +1,83 @@
+"""What a plan can ask for: the next step, at most one for each thing. Every one is safe to do twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from previewbot.core.model import ImageOrder, Reason, ReleaseSpec, Status
+
+
+@dataclass(frozen=True, slots=True)
+class StartBuild:
+    """Build an image in the background."""
+
+    order: ImageOrder
+
+
+@dataclass(frozen=True, slots=True)
+class CancelBuild:
+    """Stop a build that nobody wants any more."""
+
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Make what a release needs before its images exist."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartRelease:
+    """Start a release beside whatever runs."""
+
+    release: ReleaseSpec
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FailRelease:
+    """Give a release up that never became healthy: keep its last words, then take it away."""
+
+    release: ReleaseSpec
+    reason: Reason
+    service: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Make these the routes of the environment; with a release, they are its first, and it serves from then on."""
+
+    routes: Mapping[str, tuple[str, ...]]
+    release: ReleaseSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRelease:
+    """Take a release away that nothing needs any more."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEnvironment:
+    """Take everything of the environment away."""
+
+
+Action = StartBuild | CancelBuild | Prepare | StartRelease | FailRelease | Route | RemoveRelease | DeleteEnvironment
+
+WORLD_CHANGED = (FailRelease, Route, RemoveRelease, DeleteEnvironment)
+"""Actions after which the world is different at once, so that it is worth another look in the same pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The next step, what is true meanwhile, and when to look again though nothing woke us (``None``: no need)."""
+
+    actions: tuple[Action, ...]
+    status: Status
+    recheck: timedelta | None = None

@@ -1,0 +1,219 @@
+"""What should be: from a pull request, its blueprint and the operator's policy to one release, or to none and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+
+from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Service
+from previewbot.core.ids import digest, host_label
+from previewbot.core.model import ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
+
+FALLBACK_FILTERS = Filters(
+    drafts=False,
+    label="preview",
+    label_required=False,
+    exclude_label="no-preview",
+    branches=(),
+    paths=(),
+)
+"""What holds where neither the operator nor the blueprint says anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where previews are reached from outside."""
+
+    domain: str = "localhost"
+    port: int = 8080
+    scheme: str = "http"
+
+    def url(self, host: str) -> str:
+        """The URL of a host name, without a port where the scheme implies it."""
+        implied = {"http": 80, "https": 443}[self.scheme] == self.port
+        return f"{self.scheme}://{host}" + ("" if implied else f":{self.port}")
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nothing should run, for this reason."""
+
+    reason: Reason
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """What runs should stay as it is until a person mends this."""
+
+    reason: Reason
+    commit: str
+    detail: str | None = None
+    flaws: tuple[Flaw, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """This release should run, and these images should exist for it."""
+
+    release: ReleaseSpec
+    orders: tuple[ImageOrder, ...]
+
+
+Desired = Absent | Unchanged | Present
+
+
+def closed(pull: PullRequest | None) -> Absent | None:
+    """Say that nothing should run for a pull request that is over, or that cannot be seen any more."""
+    if pull is None:
+        return Absent(Reason.UNINSTALLED)
+    if pull.is_open:
+        return None
+    return Absent(Reason.MERGED if pull.is_merged else Reason.CLOSED)
+
+
+def overlay(*layers: Filters) -> Filters:
+    """Lay filters over each other: the first one that says something wins, field by field."""
+    return Filters(
+        **{
+            each.name: next((value for layer in layers if (value := getattr(layer, each.name)) is not None), None)
+            for each in fields(Filters)
+        }
+    )
+
+
+def filtered(pull: PullRequest, filters: Filters, paths: tuple[str, ...] | None) -> Absent | None:
+    """Say which filter keeps a pull request from a preview; ``paths`` are its changed files where any filter asks.
+
+    The excluding label always wins. The asking label overrides drafts and paths, never the branch.
+    """
+    if filters.exclude_label and filters.exclude_label in pull.labels:
+        return Absent(Reason.LABEL_EXCLUDED, filters.exclude_label)
+    if filters.branches and not _matches(pull.base_branch, filters.branches):
+        return Absent(Reason.BRANCH_FILTERED, pull.base_branch)
+    asked = bool(filters.label) and filters.label in pull.labels
+    if asked:
+        return None
+    if filters.label_required:
+        return Absent(Reason.LABEL_MISSING, filters.label)
+    if pull.is_draft and not filters.drafts:
+        return Absent(Reason.DRAFT, filters.label)
+    if filters.paths and not any(_matches(path, filters.paths) for path in paths or ()):
+        return Absent(Reason.PATHS_FILTERED, ", ".join(filters.paths))
+    return None
+
+
+def _matches(text: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(text, glob) for glob in globs)
+
+
+def host_names(blueprint: Blueprint, number: int, domain: str, suffix: str = "") -> Mapping[str, str]:
+    """Name the host of each public service: ``pr-42-shop`` for the main one, ``pr-42-shop-admin`` for another.
+
+    The main one is ``web``, or the first that is public. ``suffix`` tells two apps of the same name apart.
+    """
+    public = [service.name for service in blueprint.services if service.public]
+    main = "web" if "web" in public else next(iter(public), None)
+    tail = (suffix,) if suffix else ()
+    return {
+        name: f"{host_label('pr', str(number), blueprint.app, *(() if name == main else (name,)), *tail)}.{domain}"
+        for name in sorted(public, key=lambda name: name != main)
+    }
+
+
+def image_of(build: Build, tree: str, repository: int, nonce: str) -> str:
+    """Hash everything that goes into an image: the same hash is the same image, whatever commit asks for it."""
+    args = tuple(part for name in sorted(build.args) for part in (name, build.args[name]))
+    return digest("image-1", str(repository), tree, build.dockerfile, build.target or "", nonce, *args, length=32)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a release is made from, beside its pull request and its blueprint."""
+
+    trees: Mapping[str, str]
+    """Build context to git tree hash."""
+    hosts: Mapping[str, str]
+    """Public service to host name."""
+    address: Address
+    redeploy: Redeploy | None = None
+
+
+def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
+    """Turn a blueprint at one commit into the release that should run, and the images that it takes."""
+    fresh = basis.redeploy is not None and basis.redeploy.commit == pull.head_commit
+    nonce = str(basis.redeploy.ask) if basis.redeploy and fresh else ""
+    inside, public = _urls(blueprint, basis)
+    orders: dict[str, ImageOrder] = {}
+    specs = []
+    for service in blueprint.services:
+        image = service.image or ""
+        if service.build:
+            image = image_of(service.build, basis.trees[service.build.context], pull.repository.id, nonce)
+            orders.setdefault(
+                image,
+                ImageOrder(
+                    image, pull.key, service.name, pull.repository, pull.head_commit, service.build, fresh=fresh
+                ),
+            )
+        specs.append(_specify(service, image, basis, _variables(service, pull, inside, public)))
+    release = ReleaseSpec(pull.key, _revision(specs, nonce), blueprint.app, pull.head_commit, tuple(specs), public)
+    return Present(release, tuple(orders.values()))
+
+
+def _specify(service: Service, image: str, basis: Basis, env: Mapping[str, str]) -> ServiceSpec:
+    return ServiceSpec(
+        name=service.name,
+        image=image,
+        build=service.build,
+        command=service.command,
+        port=service.port,
+        host=basis.hosts.get(service.name),
+        health=service.health,
+        env=env,
+        replicas=service.replicas,
+    )
+
+
+Urls = Mapping[str, str]
+"""Service name to URL."""
+
+
+def _urls(blueprint: Blueprint, basis: Basis) -> tuple[Urls, Urls]:
+    """The URLs by which siblings reach each service with a port, and the public ones, the main one first."""
+    inside = {each.name: f"http://{each.name}:{each.port}" for each in blueprint.services if each.port}
+    return inside, {name: basis.address.url(host) for name, host in basis.hosts.items()}
+
+
+def _variables(service: Service, pull: PullRequest, inside: Urls, public: Urls) -> dict[str, str]:
+    """The environment of a service: what previewbot tells, under what the blueprint says."""
+    main = public.get(service.name) or next(iter(public.values()), None)
+    told = {f"PREVIEWBOT_{name.upper().replace('-', '_')}_URL": url for name, url in {**inside, **public}.items()}
+    told |= {
+        "PREVIEWBOT": "1",
+        "PREVIEWBOT_COMMIT": pull.head_commit,
+        "PREVIEWBOT_PULL_REQUEST": str(pull.key.number),
+        "PREVIEWBOT_SERVICE": service.name,
+    }
+    if main:
+        told["PREVIEWBOT_URL"] = main
+    if service.port:
+        told["PORT"] = str(service.port)
+    return told | dict(service.env)
+
+
+def _revision(specs: list[ServiceSpec], nonce: str) -> str:
+    """Hash everything that runs; what differs in nothing is the same release."""
+    return digest("release-1", nonce, *(repr(_plain(spec)) for spec in specs), length=12)
+
+
+def _plain(spec: ServiceSpec) -> tuple[object, ...]:
+    values = (getattr(spec, each.name) for each in fields(ServiceSpec))
+    return tuple(sorted(value.items()) if isinstance(value, Mapping) else _build(value) for value in values)
+
+
+def _build(value: object) -> object:
+    if isinstance(value, Build):
+        return (value.context, value.dockerfile, value.target, sorted(value.args.items()))
+    return value

@@ -1,0 +1,354 @@
+"""The next step: from what should be and what is, to at most one action for each thing, and what is true meanwhile.
+
+A plan is not a road. After every step the world is looked at again, so a crash between any two lines is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from previewbot.core.actions import (
+    Action,
+    CancelBuild,
+    DeleteEnvironment,
+    FailRelease,
+    Plan,
+    Prepare,
+    RemoveRelease,
+    Route,
+    StartBuild,
+    StartRelease,
+)
+from previewbot.core.desire import Absent, Desired, Present, Unchanged
+from previewbot.core.model import (
+    BuildRecord,
+    BuildState,
+    Instance,
+    InstanceState,
+    Observed,
+    Reason,
+    Record,
+    ReleaseRecord,
+    ReleaseSpec,
+    ReleaseState,
+    Running,
+    ServiceLine,
+    ServiceSpec,
+    State,
+    Status,
+)
+
+SAFETY_NET = timedelta(seconds=15)
+"""When to look again at something that should have woken us by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything that a plan depends on."""
+
+    now: datetime
+    desired: Desired
+    observed: Observed
+    record: Record
+    digests: Mapping[str, str]
+    """The wanted images that exist."""
+    building: Mapping[str, BuildRecord]
+    """The builds under way for this environment."""
+    builds: Mapping[str, BuildRecord]
+    """The newest remembered build of each wanted image."""
+    releases: tuple[ReleaseRecord, ...]
+    """Newest first."""
+    drain: timedelta
+    """How long an old release is kept for requests that it still answers."""
+
+    def remembered(self, revision: str) -> ReleaseRecord | None:
+        """What is remembered of a release."""
+        return next((each for each in self.releases if each.revision == revision), None)
+
+    @property
+    def last_good(self) -> ReleaseRecord | None:
+        """The newest release that serves and is still there."""
+        serving = [
+            each
+            for each in self.releases
+            if each.state is ReleaseState.SERVING and self.observed.release(each.revision)
+        ]
+        return max(serving, key=lambda each: each.served_at or each.started_at, default=None)
+
+    def superseding(self, release: ReleaseSpec) -> ReleaseRecord | None:
+        """The release that still serves beside a newer one."""
+        good = self.last_good
+        return good if good and good.revision != release.revision else None
+
+    def lived(self) -> timedelta | None:
+        """How long the environment has been there."""
+        return self.now - self.record.created_at if self.record.created_at else None
+
+
+def plan(situation: Situation) -> Plan:
+    """Decide the next step, and keep the time since when its state holds."""
+    match situation.desired:
+        case Absent() as absent:
+            made = _absent(situation, absent)
+        case Unchanged() as unchanged:
+            made = _unchanged(situation, unchanged)
+        case Present() as present:
+            made = _present(situation, present)
+    return replace(made, status=_since(situation.record.status, made.status))
+
+
+def _since(before: Status | None, after: Status) -> Status:
+    same = before and (before.state, before.reason, before.commit) == (after.state, after.reason, after.commit)
+    return replace(after, since=before.since) if before and same else after
+
+
+# --- nothing should run ---------------------------------------------------------------------------------------------
+
+_OVER = (Reason.CLOSED, Reason.MERGED, Reason.UNINSTALLED)
+
+
+def _absent(situation: Situation, absent: Absent) -> Plan:
+    cancels = tuple(CancelBuild(image) for image in sorted(situation.building))
+    status = Status(
+        state=State.GONE if absent.reason in _OVER else State.SKIPPED,
+        reason=absent.reason,
+        since=situation.now,
+        detail=absent.detail,
+        commit=situation.record.commit,
+        removed=situation.record.removed if situation.record.created_at else None,
+        lived=situation.lived(),
+        commits=situation.record.commits,
+    )
+    if situation.observed.is_empty and not cancels:
+        return Plan((), status)
+    removal: tuple[Action, ...] = () if situation.observed.is_empty else (DeleteEnvironment(),)
+    if situation.observed.routes:
+        removal = (Route({}), *removal)
+    removing = replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN, removed=None)
+    return Plan((*cancels, *removal), removing, SAFETY_NET)
+
+
+# --- a person must mend something -----------------------------------------------------------------------------------
+
+
+def _unchanged(situation: Situation, unchanged: Unchanged) -> Plan:
+    good = situation.last_good
+    status = Status(
+        state=State.FAILED,
+        reason=unchanged.reason,
+        since=situation.now,
+        commit=unchanged.commit,
+        detail=unchanged.detail,
+        flaws=unchanged.flaws,
+        last_good=good,
+    )
+    cancels = tuple(CancelBuild(image) for image in sorted(situation.building))
+    stray = tuple(RemoveRelease(each.revision) for each in situation.observed.releases if not _is(each, good))
+    return Plan((*cancels, *_keep_routes(situation, good), *stray), status)
+
+
+def _is(running: Running, release: ReleaseRecord | None) -> bool:
+    return release is not None and running.revision == release.revision
+
+
+# --- a release should run -------------------------------------------------------------------------------------------
+
+
+def _present(situation: Situation, present: Present) -> Plan:
+    release = present.release
+    wanted = {order.image for order in present.orders}
+    cancels = tuple(CancelBuild(image) for image in sorted(situation.building) if image not in wanted)
+    missing = sorted(wanted - situation.digests.keys())
+    made = _build(situation, present, missing) if missing else _release(situation, release)
+    good = situation.superseding(release)
+    kept = () if any(isinstance(each, Route) for each in made.actions) else _keep_routes(situation, good)
+    stale = _retire(situation, release)
+    services = tuple(_line(situation, service) for service in release.services)
+    status = replace(made.status, commit=release.commit, services=services, last_good=good)
+    return Plan((*cancels, *made.actions, *kept, *stale.actions), status, _sooner(made.recheck, stale.recheck))
+
+
+def _sooner(*times: timedelta | None) -> timedelta | None:
+    return min((each for each in times if each is not None), default=None)
+
+
+def _build(situation: Situation, present: Present, missing: Sequence[str]) -> Plan:
+    failed = next(
+        (build for image in missing if (build := situation.builds.get(image)) and _has_failed(situation, build)), None
+    )
+    if failed:
+        reason = Reason.BUILD_TIMED_OUT if failed.timed_out else Reason.BUILD_FAILED
+        status = Status(State.FAILED, reason, situation.now, log=failed.log, lines=failed.lines)
+        where = f", at {failed.step}" if failed.step else ""
+        return Plan((), replace(status, detail=f"service **{failed.service}**{where}"))
+    orders = {order.image: order for order in present.orders}
+    starts = tuple(StartBuild(orders[image]) for image in missing if image not in situation.building)
+    prepare = (Prepare(present.release.revision),) if starts else ()
+    log = next((situation.building[image].log for image in missing if image in situation.building), None)
+    status = Status(State.BUILDING, Reason.IMAGES_BUILDING, situation.now, log=log)
+    return Plan((*prepare, *starts), status, SAFETY_NET)
+
+
+def _has_failed(situation: Situation, build: BuildRecord) -> bool:
+    return build.state is BuildState.FAILED and build.image not in situation.building
+
+
+def _release(situation: Situation, release: ReleaseSpec) -> Plan:
+    remembered = situation.remembered(release.revision)
+    running = situation.observed.release(release.revision)
+    if remembered and remembered.state is ReleaseState.FAILED:
+        return _failed(situation, remembered)
+    if running is None or not _is_complete(running, release):
+        start = StartRelease(release, situation.digests)
+        return Plan((start,), Status(State.STARTING, Reason.RELEASE_STARTING, situation.now), SAFETY_NET)
+    broken = next((each for each in running.instances if each.state is InstanceState.FAILED), None)
+    if broken:
+        return _broken(situation, release, broken, remembered)
+    if any(each.state is not InstanceState.READY for each in running.instances):
+        return Plan((), Status(State.STARTING, Reason.RELEASE_STARTING, situation.now), SAFETY_NET)
+    return _serve(situation, release, running, remembered)
+
+
+def _failed(situation: Situation, remembered: ReleaseRecord) -> Plan:
+    """A release that was given up is not tried again until its cause changes: a push, or ``/redeploy``."""
+    status = Status(
+        State.FAILED,
+        Reason(remembered.reason or Reason.UNHEALTHY),
+        situation.now,
+        detail=_about(remembered.service, remembered.detail),
+        lines=remembered.lines,
+    )
+    return Plan((), status)
+
+
+def _about(service: str | None, detail: str | None) -> str:
+    return " ".join(part for part in (f"service **{service}**" if service else "", detail or "") if part)
+
+
+def _broken(situation: Situation, release: ReleaseSpec, broken: Instance, remembered: ReleaseRecord | None) -> Plan:
+    detail = broken.detail or "is not healthy"
+    status = Status(State.FAILED, Reason.CRASHED, situation.now, detail=_about(broken.service, detail))
+    if remembered and remembered.state is ReleaseState.SERVING:
+        # It was healthy before: it keeps its place and its engine goes on restarting it.
+        return Plan((), status, SAFETY_NET)
+    reason = Reason.CRASHED if "exit" in detail or "killed" in detail else Reason.UNHEALTHY
+    return Plan((FailRelease(release, reason, broken.service, detail),), replace(status, reason=reason))
+
+
+def _serve(situation: Situation, release: ReleaseSpec, running: Running, remembered: ReleaseRecord | None) -> Plan:
+    hosts = {service.host: service.name for service in release.services if service.host}
+    routes = {host: _addresses(running, name) for host, name in hosts.items()}
+    serving = remembered is not None and remembered.state is ReleaseState.SERVING
+    if dict(situation.observed.routes) != routes or not serving:
+        status = Status(State.STARTING, Reason.RELEASE_STARTING, situation.now)
+        return Plan((Route(routes, release),), status, SAFETY_NET)
+    status = Status(State.READY, Reason.SERVING, situation.now)
+    if remembered and remembered.served_at:
+        took = (remembered.served_at - remembered.triggered_at).total_seconds()
+        status = replace(status, seconds=max(took, 0.0))
+    return Plan((), status)
+
+
+def _is_complete(running: Running, release: ReleaseSpec) -> bool:
+    return all(len(running.of(service.name)) >= service.replicas for service in release.services)
+
+
+def _addresses(running: Running, service: str) -> tuple[str, ...]:
+    return tuple(sorted(each.address for each in running.of(service) if each.address))
+
+
+def _keep_routes(situation: Situation, good: ReleaseRecord | None) -> tuple[Action, ...]:
+    """Mend the routes of a release that goes on serving: its addresses change when the engine restarts."""
+    running = situation.observed.release(good.revision) if good else None
+    if good is None or running is None:
+        return ()
+    hosts = {host: name for name, host in situation.record.hosts.items() if name in good.urls}
+    routes = {host: found for host, name in hosts.items() if (found := _addresses(running, name))}
+    return () if dict(situation.observed.routes) == routes else (Route(routes),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Retirement:
+    actions: tuple[Action, ...] = ()
+    recheck: timedelta | None = None
+
+
+def _retire(situation: Situation, release: ReleaseSpec) -> _Retirement:
+    """Take older releases away: the one that serves once its successor has drained it, any other at once."""
+    good = situation.superseding(release)
+    current = situation.remembered(release.revision)
+    has_failed = current is not None and current.state is ReleaseState.FAILED
+    others = [
+        each.revision
+        for each in situation.observed.releases
+        if not _is(each, good) and (each.revision != release.revision or has_failed)
+    ]
+    drained = _drained_at(situation, current)
+    if drained is None:
+        return _Retirement(tuple(RemoveRelease(each) for each in others))
+    waiting = {each.revision for each in situation.releases if each.state is ReleaseState.SERVING}
+    if situation.now >= drained:
+        waiting = set()
+    actions = tuple(RemoveRelease(each) for each in others if each not in waiting)
+    rest = drained - situation.now if waiting & set(others) else None
+    return _Retirement(actions, rest)
+
+
+def _drained_at(situation: Situation, current: ReleaseRecord | None) -> datetime | None:
+    if current is None or current.state is not ReleaseState.SERVING or current.served_at is None:
+        return None
+    return current.served_at + situation.drain
+
+
+# --- the table in the comment ---------------------------------------------------------------------------------------
+
+
+def _line(situation: Situation, service: ServiceSpec) -> ServiceLine:
+    remembered = situation.builds.get(service.image)
+    return ServiceLine(
+        name=service.name,
+        url=_urls(situation).get(service.name),
+        state=_service_state(situation, service),
+        image=_origin(situation, service, remembered),
+    )
+
+
+def _urls(situation: Situation) -> Mapping[str, str]:
+    return situation.desired.release.urls if isinstance(situation.desired, Present) else {}
+
+
+def _service_state(situation: Situation, service: ServiceSpec) -> str:
+    if service.build and service.image not in situation.digests:
+        remembered = situation.builds.get(service.image)
+        return "failed" if remembered and _has_failed(situation, remembered) else "building"
+    revision = situation.desired.release.revision if isinstance(situation.desired, Present) else ""
+    running = situation.observed.release(revision)
+    instances = running.of(service.name) if running else ()
+    if any(each.state is InstanceState.FAILED for each in instances):
+        return "failed"
+    ready = len(instances) >= service.replicas and all(each.state is InstanceState.READY for each in instances)
+    return "ready" if ready else "starting" if instances else "waiting"
+
+
+def _origin(situation: Situation, service: ServiceSpec, remembered: BuildRecord | None) -> str:
+    """How the image came about, once it is there."""
+    if service.build is None:
+        return f"`{service.image}`"
+    if service.image not in situation.digests or remembered is None or remembered.took is None:
+        return ""
+    commit = situation.desired.release.commit if isinstance(situation.desired, Present) else ""
+    if remembered.commit == commit:
+        return f"built in {seconds(remembered.took)}"
+    return f"reused, unchanged since `{remembered.commit[:7]}`"
+
+
+def seconds(length: timedelta) -> str:
+    """Say a length of time as people measure it: ``0.4 s``, ``14 s``, ``2 min 5 s``."""
+    whole = length.total_seconds()
+    if whole < 10:  # noqa: PLR2004 - below that, a tenth matters
+        return f"{whole:.1f} s"
+    if whole < 120:  # noqa: PLR2004 - below that, minutes are harder to read
+        return f"{whole:.0f} s"
+    return f"{whole // 60:.0f} min {whole % 60:.0f} s"
