@@ -57,9 +57,9 @@ def json(body: Any, status: int = 200, **headers: str) -> httpx.Response:
     return httpx.Response(status, json=body, headers={name.replace("_", "-"): each for name, each in headers.items()})
 
 
-def token(number: int = 1) -> httpx.Response:
+def token(number: int = 1, *, hours: int = 1) -> httpx.Response:
     """A fresh installation token."""
-    return json({"token": f"token-{number}", "expires_at": (NOW + timedelta(hours=1)).isoformat()}, 201)
+    return json({"token": f"token-{number}", "expires_at": (NOW + timedelta(hours=hours)).isoformat()}, 201)
 
 
 class Scripted(httpx.AsyncBaseTransport):
