@@ -149,6 +149,8 @@ class BuildRecord:
     """The step that it is at, or that it failed at."""
     lines: tuple[str, ...] = ()
     """The last lines of the step that failed."""
+    timed_out: bool = False
+    """It failed because its time was up."""
 
     @property
     def took(self) -> timedelta | None:

@@ -43,6 +43,9 @@ from previewbot.core.model import (
 SAFETY_NET = timedelta(seconds=15)
 """When to look again at something that should have woken us by itself."""
 
+STARTING_LOOK = timedelta(seconds=3)
+"""When to look again at a start: it is then worth telling people about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -202,13 +205,19 @@ def _release(situation: Situation, release: ReleaseSpec) -> Plan:
         return _failed(situation, remembered)
     if running is None or not _is_complete(running, release):
         start = StartRelease(release, situation.digests)
-        return Plan((start,), Status(State.STARTING, Reason.RELEASE_STARTING, situation.now), SAFETY_NET)
+        return Plan((start,), Status(State.STARTING, Reason.RELEASE_STARTING, situation.now), _look_again(situation))
     broken = next((each for each in running.instances if each.state is InstanceState.FAILED), None)
     if broken:
         return _broken(situation, release, broken, remembered)
     if any(each.state is not InstanceState.READY for each in running.instances):
-        return Plan((), Status(State.STARTING, Reason.RELEASE_STARTING, situation.now), SAFETY_NET)
+        return Plan((), Status(State.STARTING, Reason.RELEASE_STARTING, situation.now), _look_again(situation))
     return _serve(situation, release, running, remembered)
+
+
+def _look_again(situation: Situation) -> timedelta:
+    before = situation.record.status
+    known = before is not None and before.state is State.STARTING and situation.now - before.since > STARTING_LOOK
+    return SAFETY_NET if known else STARTING_LOOK
 
 
 def _failed(situation: Situation, remembered: ReleaseRecord) -> Plan:

@@ -1,0 +1,149 @@
+"""Doing what a plan says, one action after the other, and remembering what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from dataclasses import dataclass, replace
+
+import structlog
+
+from previewbot.core.actions import (
+    Action,
+    CancelBuild,
+    DeleteEnvironment,
+    FailRelease,
+    Prepare,
+    RemoveRelease,
+    Route,
+    StartBuild,
+    StartRelease,
+)
+from previewbot.core.errors import Refused
+from previewbot.core.ids import Key
+from previewbot.core.model import Reason, Record, ReleaseRecord, ReleaseSpec, ReleaseState
+from previewbot.core.plan import Situation
+from previewbot.engine.world import World
+from previewbot.ports import Finished
+
+log = structlog.get_logger(__name__)
+
+_LAST_WORDS = 20
+"""Lines of a failing service that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The hands of one pass."""
+
+    world: World
+    finished: Finished
+    """What a build tells when it is over."""
+
+    async def act(self, actions: tuple[Action, ...], situation: Situation) -> Record:
+        """Do all actions: what comes before a release at once, the rest in order. Returns the record as it is then."""
+        record = situation.record
+        early = [each for each in actions if isinstance(each, CancelBuild | Prepare | StartBuild)]
+        await asyncio.gather(*(self._begin(each, record.key) for each in early))
+        for action in actions:
+            if not isinstance(action, CancelBuild | Prepare | StartBuild):
+                log.info("action", env=str(record.key), action=type(action).__name__)
+                record = await self._do(action, replace(situation, record=record))
+        runs = any(isinstance(each, StartBuild | StartRelease) for each in actions)
+        return replace(record, created_at=situation.now) if runs and record.created_at is None else record
+
+    async def _begin(self, action: CancelBuild | Prepare | StartBuild, key: Key) -> None:
+        log.info("action", env=str(key), action=type(action).__name__)
+        match action:
+            case StartBuild(order):
+                build = await self.world.builder.start(order, log=secrets.token_urlsafe(24), finished=self.finished)
+                await self.world.store.save_build(build)
+            case CancelBuild(image):
+                await self.world.builder.cancel(image)
+            case Prepare(revision):
+                # What stops this stops the release as well, and is said there.
+                with contextlib.suppress(Refused):
+                    await self.world.runtime.prepare(key, revision)
+
+    async def _do(self, action: _Late, situation: Situation) -> Record:
+        record = situation.record
+        match action:
+            case StartRelease():
+                await self._start(action, situation)
+            case FailRelease():
+                await self._fail(action, situation)
+            case Route(routes, release):
+                await self.world.front_door.route(record.key, routes)
+                return await self._serve(release, situation) if release else record
+            case RemoveRelease(revision):
+                await self.world.runtime.remove(record.key, revision)
+                await self._retire(revision, situation)
+            case DeleteEnvironment():
+                removed = await self.world.runtime.delete(record.key)
+                await asyncio.gather(*(self._retire(each.revision, situation) for each in situation.observed.releases))
+                return replace(record, removed=record.removed + removed)
+        return record
+
+    async def _start(self, action: StartRelease, situation: Situation) -> None:
+        release, before = action.release, situation.remembered(action.release.revision)
+        begun = _begun(release, situation)
+        if before is None or before.state is not ReleaseState.SERVING:
+            await self.world.store.save_release(begun)
+        try:
+            await self.world.runtime.start(release, action.digests)
+        except Refused as refused:
+            reason = refused.reason if refused.reason in set(Reason) else Reason.RUNTIME_REFUSED
+            failed = replace(begun, state=ReleaseState.FAILED, reason=reason, detail=refused.message)
+            await self.world.store.save_release(failed)
+
+    async def _fail(self, action: FailRelease, situation: Situation) -> None:
+        release = action.release
+        lines = await self.world.runtime.tail(release.key, release.revision, action.service, lines=_LAST_WORDS)
+        failed = replace(
+            situation.remembered(release.revision) or _begun(release, situation),
+            state=ReleaseState.FAILED,
+            reason=action.reason,
+            service=action.service,
+            detail=action.detail,
+            lines=tuple(lines),
+        )
+        # Remembered first: a crash before the removal then removes it, instead of trying it again.
+        await self.world.store.save_release(failed)
+        await self.world.runtime.remove(release.key, release.revision)
+
+    async def _serve(self, release: ReleaseSpec, situation: Situation) -> Record:
+        before = situation.remembered(release.revision) or _begun(release, situation)
+        good, record = situation.last_good, situation.record
+        if before.state is ReleaseState.SERVING and good and good.revision == release.revision:
+            return record
+        served = replace(
+            before,
+            state=ReleaseState.SERVING,
+            served_at=self.world.clock.now(),
+            commit=release.commit,
+            urls=release.urls,
+        )
+        await self.world.store.save_release(served)
+        is_new = all(each.commit != release.commit or each.served_at is None for each in situation.releases)
+        return replace(record, commits=record.commits + 1) if is_new else record
+
+    async def _retire(self, revision: str, situation: Situation) -> None:
+        remembered = situation.remembered(revision)
+        if remembered and remembered.state in (ReleaseState.SERVING, ReleaseState.STARTING):
+            await self.world.store.save_release(replace(remembered, state=ReleaseState.RETIRED))
+
+
+_Late = StartRelease | FailRelease | Route | RemoveRelease | DeleteEnvironment
+
+
+def _begun(release: ReleaseSpec, situation: Situation) -> ReleaseRecord:
+    return ReleaseRecord(
+        key=release.key,
+        revision=release.revision,
+        commit=release.commit,
+        state=ReleaseState.STARTING,
+        triggered_at=situation.record.triggered_at or situation.now,
+        started_at=situation.now,
+        urls=release.urls,
+    )

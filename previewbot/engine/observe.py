@@ -1,0 +1,123 @@
+"""What should run, found out from GitHub and the source: trust first, and only then the code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from previewbot.core.blueprint import Blueprint, Flaw
+from previewbot.core.desire import (
+    FALLBACK_FILTERS,
+    Absent,
+    Basis,
+    Desired,
+    Unchanged,
+    closed,
+    filtered,
+    host_names,
+    overlay,
+    present,
+)
+from previewbot.core.errors import Refused
+from previewbot.core.ids import Key, slug
+from previewbot.core.model import Permission, PullRequest, Reason, Redeploy
+from previewbot.core.trust import judge
+from previewbot.engine.world import Policy, World
+from previewbot.wire import blueprint as wire
+
+BLUEPRINT_FILE = "previewbot.yaml"
+_FILE_LIMIT = 256 * 1024
+
+
+async def read_pull(world: World, key: Key) -> PullRequest | None:
+    """Read the pull request of an environment; ``None`` where it cannot be seen any more."""
+    repository = await world.hub.repository(key.repository)
+    return await world.hub.pull(repository, key.number) if repository else None
+
+
+async def forbid(world: World, policy: Policy, pull: PullRequest | None) -> Absent | None:
+    """Say why nothing may run for a pull request, without looking at its code."""
+    over = closed(pull)
+    if over or pull is None:
+        return over
+    permission = Permission.NONE
+    if not pull.is_fork and not pull.author.is_app:
+        permission = await world.hub.permission(pull.repository, pull.author.login)
+    distrust = judge(pull, permission, policy.apps)
+    return Absent(distrust.reason, distrust.detail) if distrust else None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """The app as one commit defines it, and the tree of each context that it builds."""
+
+    blueprint: Blueprint
+    trees: Mapping[str, str]
+
+
+async def define(world: World, pull: PullRequest) -> Definition | Unchanged | Absent:
+    """Read the app's definition from the head commit; whatever is wrong with it is the answer, never an error."""
+    try:
+        await world.source.fetch(pull.repository, pull.head_commit)
+        found = await _read(world, pull)
+        if not isinstance(found, Blueprint):
+            return found
+        contexts = sorted({service.build.context for service in found.services if service.build})
+        trees = await asyncio.gather(*(_tree(world, pull, context) for context in contexts))
+    except Refused as refused:
+        return Unchanged(_source_reason(refused), pull.head_commit, refused.message)
+    missing = [context for context, tree in zip(contexts, trees, strict=True) if tree is None]
+    if missing:
+        return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=tuple(map(_missing, missing)))
+    return Definition(found, {context: tree for context, tree in zip(contexts, trees, strict=True) if tree})
+
+
+def _source_reason(refused: Refused) -> Reason:
+    return Reason(refused.reason) if refused.reason in set(Reason) else Reason.SOURCE_REFUSED
+
+
+async def _tree(world: World, pull: PullRequest, context: str) -> str | None:
+    return await world.source.tree(pull.repository, pull.head_commit, context)
+
+
+def _missing(context: str) -> Flaw:
+    return Flaw(BLUEPRINT_FILE, 1, 1, f"the build context `{context}` is not a folder of this commit", "check the path")
+
+
+async def _read(world: World, pull: PullRequest) -> Blueprint | Unchanged | Absent:
+    app = slug(pull.repository.full_name.rpartition("/")[2])
+    raw = await world.source.read(pull.repository, pull.head_commit, BLUEPRINT_FILE, limit=_FILE_LIMIT)
+    if raw is not None:
+        parsed = await asyncio.to_thread(wire.parse, raw, file=BLUEPRINT_FILE, fallback_app=app)
+        if isinstance(parsed, Blueprint):
+            return parsed
+        return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=parsed)
+    dockerfile = await world.source.read(pull.repository, pull.head_commit, "Dockerfile", limit=_FILE_LIMIT)
+    return Absent(Reason.NO_BLUEPRINT) if dockerfile is None else wire.from_dockerfile(dockerfile, app=app)
+
+
+async def desire(
+    world: World, policy: Policy, pull: PullRequest, *, definition: Definition, redeploy: Redeploy | None
+) -> Desired:
+    """Turn a definition into what should run, unless a filter says otherwise, and claim the host names for it."""
+    filters = overlay(definition.blueprint.previews, policy.filters, FALLBACK_FILTERS)
+    paths = tuple(await world.hub.changed_paths(pull)) if filters.paths else None
+    absent = filtered(pull, filters, paths)
+    if absent:
+        return absent
+    hosts = await _claim(world, policy, pull, definition.blueprint)
+    basis = Basis(definition.trees, hosts, policy.address, redeploy)
+    return present(pull, definition.blueprint, basis)
+
+
+async def _claim(world: World, policy: Policy, pull: PullRequest, blueprint: Blueprint) -> Mapping[str, str]:
+    """Claim this environment's host names; where another app of the same name has one, ours tell the repository too."""
+    number, domain = pull.key.number, policy.address.domain
+    hosts = host_names(blueprint, number, domain)
+    owned = set(await world.store.claim(pull.key, tuple(hosts.values())))
+    if owned >= set(hosts.values()):
+        return hosts
+    longer = host_names(blueprint, number, domain, suffix=str(pull.key.repository))
+    await world.store.claim(pull.key, tuple(longer.values()))
+    return {name: host if host in owned else longer[name] for name, host in hosts.items()}

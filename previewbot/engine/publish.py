@@ -1,0 +1,174 @@
+"""Telling people: one comment, one deployment per commit, and reactions; nothing that GitHub shows already."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from previewbot.core.errors import Refused
+from previewbot.core.ids import digest
+from previewbot.core.model import (
+    Ask,
+    AskState,
+    Command,
+    Deployment,
+    Published,
+    PullRequest,
+    Reason,
+    Record,
+    Redeploy,
+    State,
+    Status,
+)
+from previewbot.engine.world import Policy, World
+from previewbot.ports import DeploymentState, Reaction
+from previewbot.wire import notice
+
+log = structlog.get_logger(__name__)
+
+FINAL = (State.READY, State.FAILED, State.SKIPPED, State.GONE)
+"""States that hold until a person does something: their text always gets through to GitHub."""
+
+PASSING = timedelta(seconds=2)
+"""How long a start must last before the comment speaks of it: a write to GitHub is worth more than that."""
+
+_DEPLOYMENT: dict[State, DeploymentState | None] = {
+    State.BUILDING: DeploymentState.IN_PROGRESS,
+    State.STARTING: DeploymentState.IN_PROGRESS,
+    State.READY: DeploymentState.SUCCESS,
+    State.FAILED: DeploymentState.FAILURE,
+    State.SKIPPED: DeploymentState.INACTIVE,
+    State.REMOVING: None,
+    State.GONE: DeploymentState.INACTIVE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """The voice of one pass."""
+
+    world: World
+    policy: Policy
+
+    async def publish(self, pull: PullRequest, record: Record) -> Record:
+        """Bring GitHub up to date with the record's status; returns the record with what GitHub now shows.
+
+        The comment and the deployment are independent: where GitHub refuses one of them, the other is still told.
+        """
+        status = record.status
+        if status is None or _is_silent(record, status):
+            return record
+        commented, deployed = await asyncio.gather(
+            self._comment(pull, record, status), self._deployment(pull, record, status), return_exceptions=True
+        )
+        if isinstance(commented, Record):
+            record = replace(record, comment=commented.comment)
+        if isinstance(deployed, Record):
+            record = replace(record, deployment=deployed.deployment, superseded=deployed.superseded)
+        await self.world.store.save(record)
+        for each in (commented, deployed):
+            if isinstance(each, Refused):
+                log.warning("not told", env=str(record.key), why=each.message)
+            elif isinstance(each, BaseException):
+                raise each
+        return record
+
+    async def _comment(self, pull: PullRequest, record: Record, status: Status) -> Record:
+        body = notice.comment(record.key, status, notice.Context(self.policy.base_url))
+        said = digest(body)
+        if record.comment and (record.comment.digest == said or self._is_passing(status)):
+            return record
+        known = record.comment.id if record.comment else None
+        shown = await self.world.hub.comment(
+            pull, notice.marker(record.key), body, known=known, final=status.state in FINAL
+        )
+        return record if shown is None else replace(record, comment=Published(shown, said))
+
+    def _is_passing(self, status: Status) -> bool:
+        """Whether a state is likely over before anybody reads it: most starts take less than this."""
+        return status.state is State.STARTING and self.world.clock.now() - status.since < PASSING
+
+    async def _deployment(self, pull: PullRequest, record: Record, status: Status) -> Record:
+        wanted = _DEPLOYMENT[status.state]
+        if wanted is None:
+            return record
+        if wanted is not DeploymentState.INACTIVE and (
+            record.deployment is None or record.deployment.commit != pull.head_commit
+        ):
+            if status.commit != pull.head_commit:
+                return record
+            older = (record.deployment.id,) if record.deployment else ()
+            number = await self.world.hub.deploy(pull, environment=f"pr-{pull.key.number}")
+            made = Deployment(number, pull.head_commit, "")
+            record = replace(record, deployment=made, superseded=(*record.superseded, *older))
+        return await self._report(pull, record, status, wanted)
+
+    async def _report(self, pull: PullRequest, record: Record, status: Status, wanted: DeploymentState) -> Record:
+        shown = record.deployment
+        if shown and shown.state != wanted:
+            url = next((line.url for line in status.services if line.url), None)
+            log_url = notice.Context(self.policy.base_url).log(status.log) if status.log else None
+            await self.world.hub.report(
+                pull.repository,
+                shown.id,
+                wanted,
+                url=url if wanted is DeploymentState.SUCCESS else None,
+                log_url=log_url,
+            )
+            record = replace(record, deployment=replace(shown, state=str(wanted)))
+        if wanted in (DeploymentState.SUCCESS, DeploymentState.INACTIVE):
+            for older in record.superseded:
+                await self.world.hub.report(pull.repository, older, DeploymentState.INACTIVE, url=None, log_url=None)
+            record = replace(record, superseded=())
+        return record
+
+    async def answer(self, pull: PullRequest, asks: tuple[Ask, ...], record: Record, *, allowed: bool) -> Record:
+        """Take new requests in: check who asks now, react, and remember a rebuild before it is acknowledged."""
+        for ask in asks:
+            if ask.state is AskState.NEW:
+                record = await self._take(pull, ask, record, allowed=allowed)
+        return record
+
+    async def _take(self, pull: PullRequest, ask: Ask, record: Record, *, allowed: bool) -> Record:
+        permission = await self.world.hub.permission(pull.repository, ask.login)
+        if not permission.writes or (ask.command is Command.REDEPLOY and not allowed):
+            await self._settle(pull, ask, AskState.REFUSED)
+            return record
+        match ask.command:
+            case Command.REDEPLOY:
+                record = replace(record, redeploy=Redeploy(ask.id, pull.head_commit))
+                await self.world.store.save(record)
+                await self.world.hub.react(pull.repository, ask.id, Reaction.SEEN)
+                await self.world.store.mark(ask, AskState.SEEN)
+            case Command.HELP | Command.UNKNOWN:
+                body = notice.help_text(unknown=ask.command is Command.UNKNOWN)
+                mark = notice.answer_marker(ask.id)
+                await self.world.hub.comment(pull, mark, f"{mark}\n{body}", known=None, final=True)
+                await self._settle(pull, ask, AskState.DONE)
+        return record
+
+    async def conclude(self, pull: PullRequest, asks: tuple[Ask, ...], status: Status) -> None:
+        """Tell those who asked for a rebuild how it ended, once it has."""
+        if status.state not in FINAL:
+            return
+        ended = AskState.DONE if status.state is State.READY else AskState.REFUSED
+        for ask in asks:
+            if ask.state is AskState.SEEN:
+                await self._settle(pull, ask, ended)
+
+    async def _settle(self, pull: PullRequest, ask: Ask, state: AskState) -> None:
+        reaction = Reaction.DONE if state is AskState.DONE else Reaction.REFUSED
+        await self.world.hub.react(pull.repository, ask.id, reaction)
+        await self.world.store.mark(ask, state)
+
+
+def _is_silent(record: Record, status: Status) -> bool:
+    """Whether nobody asked and nothing ever ran: then the pull request is left in peace."""
+    if record.comment:
+        return False
+    if status.reason is Reason.NO_BLUEPRINT:
+        return record.redeploy is None
+    return status.state in (State.GONE, State.REMOVING) and record.created_at is None

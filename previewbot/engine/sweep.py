@@ -1,0 +1,142 @@
+"""Looking for what no event told: missed closings, orphans, failed deliveries, and what is kept too long.
+
+A sweep acts on nothing by itself. It compares listings, which are cheap, and makes the topics due that deserve a
+look; what comes then are the same seven hops as for any event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.ids import Key, Survey, Topic
+from previewbot.core.model import Record, State
+from previewbot.engine.world import Policy, World
+from previewbot.ports import PullSummary
+
+log = structlog.get_logger(__name__)
+
+_MARGIN = timedelta(minutes=10)
+"""How far two looks at GitHub's list of deliveries overlap."""
+
+
+@dataclass(slots=True)
+class Sweeper:
+    """What repeats every few minutes, and once at the start."""
+
+    world: World
+    policy: Policy
+    every: timedelta = timedelta(minutes=3)
+    asked_again: set[str] = field(default_factory=set)
+    """Deliveries that GitHub was asked to send again already."""
+    looked_at: datetime | None = None
+    """When GitHub's list of deliveries was last looked at."""
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        await self._each(self._touch_known)
+        while True:
+            await self.sweep()
+            await asyncio.sleep(self.every.total_seconds())
+
+    async def sweep(self) -> None:
+        """Do all parts of one sweep; one that fails is tried again by the next sweep."""
+        for part in (self._survey_all, self._touch_orphans, self._redeliver, self._discard_images, self._forget):
+            await self._each(part)
+
+    async def _each(self, part: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await part()
+        except (Transient, Refused) as error:
+            log.warning("sweep put off", part=getattr(part, "__name__", ""), why=str(error))
+
+    async def _touch_known(self) -> None:
+        """Look once at everything alive: its drift while previewbot was down told nobody."""
+        await self._add({each.key for each in await self.world.store.records() if _is_alive(each)})
+
+    async def _survey_all(self) -> None:
+        installed = {each.id for each in await self.world.hub.repositories()}
+        known = {each.key.repository for each in await self.world.store.records() if _is_alive(each)}
+        await self._add({Survey(repository) for repository in installed | known})
+
+    async def _touch_orphans(self) -> None:
+        """Look at everything that runs but that no living record tells of."""
+        running = await self.world.runtime.keys() | await self.world.front_door.keys()
+        alive = {each.key for each in await self.world.store.records() if _is_alive(each)}
+        orphans = running - alive
+        if orphans:
+            log.info("orphans", count=len(orphans))
+        await self._add(orphans)
+
+    async def _redeliver(self) -> None:
+        now = self.world.clock.now()
+        since = (self.looked_at or now - timedelta(hours=1)) - _MARGIN
+        for delivery in await self.world.hub.failed_deliveries(since):
+            if delivery.guid not in self.asked_again:
+                await self.world.hub.redeliver(delivery)
+                self.asked_again.add(delivery.guid)
+                log.info("asked for delivery again", delivery=delivery.guid)
+        self.looked_at = now
+
+    async def _discard_images(self) -> None:
+        """Delete images that nothing uses and nobody wanted for long."""
+        now = self.world.clock.now()
+        stale = set(await self.world.store.unused_images(now - self.policy.keep_images))
+        for image in await self.world.builder.images():
+            if image.image in stale and not image.in_use:
+                await self.world.builder.discard(image.image)
+                log.info("image discarded", image=image.image)
+
+    async def _forget(self) -> None:
+        """Forget environments that are long gone, with the logs of their builds."""
+        before = self.world.clock.now() - self.policy.keep_history
+        await self.world.store.prune(before)
+        for record in await self.world.store.records():
+            if record.status and record.status.state is State.GONE and record.status.since < before:
+                await self.world.store.release_hosts(record.key)
+                await self.world.store.forget(record.key)
+
+    async def _add(self, topics: Collection[Topic]) -> None:
+        if topics:
+            await self.world.store.add(topics, self.world.clock.now())
+
+
+def _is_alive(record: Record) -> bool:
+    return record.status is None or record.status.state is not State.GONE
+
+
+async def survey(world: World, repository_id: int) -> Collection[Key]:
+    """Compare a repository's open pull requests with what is remembered; returns the keys that deserve a look."""
+    repository = await world.hub.repository(repository_id)
+    records = {each.key: each for each in await world.store.records(repository_id)}
+    alive = {key for key, each in records.items() if _is_alive(each)}
+    if repository is None:
+        return alive
+    pulls = await world.hub.open_pulls(repository)
+    closed = alive - {each.key for each in pulls}
+    if closed:
+        log.info("closings found", count=len(closed))
+    return closed | {each.key for each in pulls if _is_news(each, records.get(each.key))}
+
+
+def _is_news(pull: PullSummary, record: Record | None) -> bool:
+    return record is None or not _is_alive(record) or record.commit != pull.head_commit
+
+
+async def watch(world: World, *, pause: timedelta = timedelta(seconds=2)) -> None:
+    """Wake an environment whenever the runtime shows that something of it changed, until cancelled."""
+    while True:
+        with contextlib.suppress(Transient):
+            async for key in world.runtime.changes():
+                await world.store.add([key], world.clock.now())
+        # What changed while nobody watched is found by looking at everything that lives.
+        await asyncio.sleep(pause.total_seconds())
+        with contextlib.suppress(Transient):
+            alive = [each.key for each in await world.store.records() if _is_alive(each)]
+            await world.store.add(alive, world.clock.now())

@@ -1,0 +1,45 @@
+"""What people are told when a pass keeps failing: that previewbot waits or is broken, and that nothing is lost."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.ids import Key
+from previewbot.core.model import Reason, Record, State, Status
+from previewbot.engine.observe import read_pull
+from previewbot.engine.publish import Publisher
+from previewbot.engine.world import Policy, World
+from previewbot.ports import Lease
+
+_PATIENCE = 4
+"""Failures in a row (about eight seconds) that nobody needs to hear of."""
+
+
+async def apologise(world: World, policy: Policy, lease: Lease, error: Exception) -> None:
+    """Say in the comment that a pass keeps failing, once; what hinders even that is left to the next try."""
+    if not isinstance(lease.topic, Key) or lease.attempt < _PATIENCE:
+        return
+    with contextlib.suppress(Transient, Refused):
+        record = await world.store.load(lease.topic)
+        reason = Reason.ENGINE_AWAY if isinstance(error, Transient | Refused) else Reason.INTERNAL
+        before = record.status
+        if before and (before.state is State.GONE or before.reason is reason):
+            return
+        record = replace(record, status=_status(world, record, reason, error))
+        await world.store.save(record)
+        pull = await read_pull(world, lease.topic)
+        if pull:
+            await Publisher(world, policy).publish(pull, record)
+
+
+def _status(world: World, record: Record, reason: Reason, error: Exception) -> Status:
+    return Status(
+        state=State.FAILED,
+        reason=reason,
+        since=world.clock.now(),
+        commit=record.commit,
+        detail=str(error) if reason is Reason.ENGINE_AWAY else None,
+        last_good=record.status.last_good if record.status else None,
+    )

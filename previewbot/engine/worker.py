@@ -1,0 +1,121 @@
+"""Leasing one topic after the other and settling it: the only place that retries, and the only broad ``except``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.ids import Key, Survey
+from previewbot.ports import Clock, Lease, Queue
+
+log = structlog.get_logger(__name__)
+
+_LONGEST = timedelta(minutes=5)
+"""The longest pause between two tries."""
+
+Pass = Callable[[Lease], Awaitable[timedelta | None]]
+"""One piece of work on a leased topic; says when to look again by itself."""
+
+Trouble = Callable[[Lease, Exception], Awaitable[None]]
+"""What is told when a topic keeps failing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker does with each kind of topic."""
+
+    reconcile: Pass
+    survey: Pass
+    trouble: Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Several passes at once, each on a topic of its own."""
+
+    queue: Queue
+    clock: Clock
+    work: Work
+    at_once: int = 8
+    renewal: timedelta = timedelta(seconds=15)
+    """How often a lease is renewed while its pass runs; well below the time after which it lapses."""
+
+    async def run(self) -> None:
+        """Work until cancelled; a pass that is under way then is cancelled with it, and found undone next time."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.at_once):
+                group.create_task(self._loop())
+
+    async def drain(self) -> None:
+        """Work on everything that is due now, then return."""
+        while await self.step():
+            pass
+
+    async def step(self) -> bool:
+        """Work on one topic; ``False`` where none is due."""
+        lease = await self.queue.lease(self.clock.now())
+        if lease is None:
+            return False
+        await self._serve(lease)
+        return True
+
+    async def _loop(self) -> None:
+        while True:
+            try:
+                if not await self.step():
+                    await self.queue.wait(await self.queue.next_due())
+            except Transient as transient:
+                log.warning("queue away", why=str(transient))
+                await asyncio.sleep(1)
+
+    async def _serve(self, lease: Lease) -> None:
+        with structlog.contextvars.bound_contextvars(env=str(lease.topic), attempt=lease.attempt):
+            renewing = asyncio.create_task(self._renew(lease))
+            try:
+                await self._attempt(lease)
+            finally:
+                renewing.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await renewing
+
+    async def _attempt(self, lease: Lease) -> None:
+        try:
+            again = await self._pass(lease)
+        except Transient as transient:
+            await self._put_off(lease, transient, transient.retry_after)
+        except Refused as refused:
+            log.warning("refused", reason=refused.reason, why=refused.message)
+            await self._put_off(lease, refused, None)
+        except Exception as bug:
+            # The one place where a bug must not end the process.
+            log.exception("bug")
+            await self._put_off(lease, bug, None)
+        else:
+            await self.queue.settle(lease, due=None if again is None else self.clock.now() + again)
+
+    async def _pass(self, lease: Lease) -> timedelta | None:
+        match lease.topic:
+            case Key():
+                return await self.work.reconcile(lease)
+            case Survey():
+                return await self.work.survey(lease)
+
+    async def _put_off(self, lease: Lease, error: Exception, retry_after: timedelta | None) -> None:
+        pause = min(retry_after or timedelta(seconds=2 ** min(lease.attempt, 16) / 2), _LONGEST)
+        log.info("put off", why=str(error) or type(error).__name__, seconds=pause.total_seconds())
+        try:
+            await self.work.trouble(lease, error)
+        finally:
+            await self.queue.settle(lease, due=self.clock.now() + pause, failed=True)
+
+    async def _renew(self, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(self.renewal.total_seconds())
+            with contextlib.suppress(Transient):
+                await self.queue.renew(lease, self.clock.now())

@@ -1,0 +1,42 @@
+"""Everything outside that the engine works with, in one frozen bag, and the operator's rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from previewbot.core.blueprint import Filters
+from previewbot.core.desire import Address
+from previewbot.ports import Builder, Clock, FrontDoor, Hub, Logs, Runtime, Source, Store
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports. Nothing in here is ever swapped while previewbot runs."""
+
+    hub: Hub
+    source: Source
+    builder: Builder
+    runtime: Runtime
+    front_door: FrontDoor
+    store: Store
+    logs: Logs
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's rules."""
+
+    address: Address = field(default_factory=Address)
+    base_url: str = "http://localhost:8000"
+    """Where previewbot's own pages are."""
+    apps: frozenset[str] = frozenset()
+    """Logins of GitHub Apps whose pull requests get previews."""
+    filters: Filters = field(default_factory=Filters)
+    drain: timedelta = timedelta(seconds=3)
+    """How long an old release is kept after its successor took over."""
+    keep_images: timedelta = timedelta(days=3)
+    """How long an image is kept that nothing wants."""
+    keep_history: timedelta = timedelta(days=30)
+    """How long environments that are gone, and deliveries, are remembered."""
