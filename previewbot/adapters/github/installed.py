@@ -105,7 +105,8 @@ class Installed:
         answer = await self._send(entry, request)
         if answer.response.is_redirect or answer.status == httpx.codes.NOT_FOUND:
             found = await self.directory.locate(entry)
-            if found is not None and found != entry:
+            # The same name again: one 404 could be a glitch, and whoever reads a 404 may tear something down.
+            if found is not None and (found != entry or request.method == "GET"):
                 answer = await self._send(found, request)
         if request.method != "GET" and is_rate_limit(answer.response):
             now = self._clock.now()

@@ -138,13 +138,14 @@ async def test_a_transfer_changes_the_installation_that_is_asked() -> None:
     assert github.sent("GET /repos/umbrella/shop/pulls/42")[0].headers["authorization"] == "Bearer token-2"
 
 
-async def test_a_pull_request_that_is_not_there_costs_one_question_and_no_listing() -> None:
+async def test_a_pull_request_is_gone_only_if_github_says_so_twice() -> None:
     github = Scripted()
-    client = hub(github, FixedClock())
-    await client.repository(7)
-    github.on("GET /repos/acme/shop/pulls/42", GONE)
+    client = hub(github)
+    path = "GET /repos/acme/shop/pulls/42"
+    github.on(path, GONE, json(pull()), GONE)
+    assert await client.pull(SHOP, 42) is not None
     assert await client.pull(SHOP, 42) is None
-    assert len(github.sent(LISTING)) == 1
+    assert len(github.sent(path)) == 4
 
 
 async def test_another_repository_under_the_old_name_is_never_taken_for_ours() -> None:
