@@ -253,7 +253,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """One release as the runtime shows it."""
+    """One release as the runtime shows it; without instances where only its network is prepared."""
 
     revision: str
     instances: tuple[Instance, ...]
@@ -269,7 +269,7 @@ class Observed:
 
     releases: tuple[Running, ...] = ()
     leftovers: int = 0
-    """Things of this environment that belong to no release: networks, volumes."""
+    """Things of this environment that belong to no release, such as volumes."""
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Host name to the addresses behind it."""
 

@@ -104,7 +104,10 @@ def plan(situation: Situation) -> Plan:
 
 def _since(before: Status | None, after: Status) -> Status:
     same = before and (before.state, before.reason, before.commit) == (after.state, after.reason, after.commit)
-    return replace(after, since=before.since) if before and same else after
+    if before is None or not same:
+        return after
+    # How long it lived is what it was at its end, however often the end is looked at.
+    return replace(after, since=before.since, lived=before.lived or after.lived)
 
 
 # --- nothing should run ---------------------------------------------------------------------------------------------

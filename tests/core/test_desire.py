@@ -1,0 +1,145 @@
+"""What should run: filters, host names, and releases whose identity is exactly their content."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from previewbot.core.blueprint import Blueprint, Build, Filters, Service
+from previewbot.core.desire import (
+    FALLBACK_FILTERS,
+    Absent,
+    Address,
+    Basis,
+    closed,
+    filtered,
+    host_names,
+    overlay,
+    present,
+)
+from previewbot.core.model import PullRequest, Reason, Redeploy
+from tests.core.facts import API, BLUEPRINT, COMMIT, OLDER, PULL, WEB
+
+HOSTS = {"web": "pr-42-shop.localhost"}
+BASIS = Basis({".": "t1", "api": "t2"}, HOSTS, Address())
+
+
+@pytest.mark.parametrize(
+    ("pull", "filters", "paths", "reason"),
+    [
+        (PULL, Filters(), None, None),
+        (replace(PULL, is_draft=True), Filters(), None, Reason.DRAFT),
+        (replace(PULL, is_draft=True), Filters(drafts=True), None, None),
+        (replace(PULL, is_draft=True, labels=frozenset({"preview"})), Filters(), None, None),
+        (replace(PULL, labels=frozenset({"preview", "no-preview"})), Filters(), None, Reason.LABEL_EXCLUDED),
+        (PULL, Filters(label_required=True), None, Reason.LABEL_MISSING),
+        (replace(PULL, labels=frozenset({"demo"})), Filters(label="demo", label_required=True), None, None),
+        (PULL, Filters(branches=("release/*",)), None, Reason.BRANCH_FILTERED),
+        (replace(PULL, labels=frozenset({"preview"})), Filters(branches=("x",)), None, Reason.BRANCH_FILTERED),
+        (replace(PULL, base_branch="release/1"), Filters(branches=("release/*",)), None, None),
+        (PULL, Filters(paths=("web/*",)), ("docs/a.md",), Reason.PATHS_FILTERED),
+        (PULL, Filters(paths=("web/*",)), ("docs/a.md", "web/deep/b.ts"), None),
+        (PULL, Filters(paths=("web/*",)), None, Reason.PATHS_FILTERED),
+    ],
+)
+def test_each_filter_gives_its_reason(
+    pull: PullRequest, filters: Filters, paths: tuple[str, ...] | None, reason: Reason | None
+) -> None:
+    absent = filtered(pull, overlay(filters, FALLBACK_FILTERS), paths)
+    assert (absent.reason if absent else None) == reason
+
+
+def test_the_blueprints_filters_lie_over_the_operators_field_by_field() -> None:
+    laid = overlay(Filters(drafts=True), Filters(drafts=False, paths=("a",)), FALLBACK_FILTERS)
+    assert laid == replace(FALLBACK_FILTERS, drafts=True, paths=("a",))
+
+
+@pytest.mark.parametrize(
+    ("pull", "absent"),
+    [
+        (None, Absent(Reason.UNINSTALLED)),
+        (replace(PULL, is_open=False), Absent(Reason.CLOSED)),
+        (replace(PULL, is_open=False, is_merged=True), Absent(Reason.MERGED)),
+        (PULL, None),
+    ],
+)
+def test_what_is_over_should_not_run(pull: PullRequest | None, absent: Absent | None) -> None:
+    assert closed(pull) == absent
+
+
+def test_the_main_service_has_the_short_host_and_comes_first() -> None:
+    admin = Service("admin", image="x", port=1, public=True)
+    hosts = host_names(Blueprint("shop", (admin, WEB, API)), 42, "localhost")
+    assert list(hosts.items()) == [("web", "pr-42-shop.localhost"), ("admin", "pr-42-shop-admin.localhost")]
+
+
+def test_the_url_leaves_out_a_port_that_the_scheme_implies() -> None:
+    assert Address("x.org", 443, "https").url("a.x.org") == "https://a.x.org"
+    assert Address("localhost", 8080).url("a.localhost") == "http://a.localhost:8080"
+
+
+def test_a_service_is_told_its_url_its_siblings_and_its_commit() -> None:
+    web, api = present(PULL, BLUEPRINT, BASIS).release.services
+    assert web.env["PREVIEWBOT_URL"] == "http://pr-42-shop.localhost:8080"
+    assert web.env["PREVIEWBOT_API_URL"] == "http://api:9000"
+    assert api.env["PREVIEWBOT_WEB_URL"] == api.env["PREVIEWBOT_URL"] == "http://pr-42-shop.localhost:8080"
+    assert api.env["PREVIEWBOT_COMMIT"] == COMMIT
+    assert api.env["PREVIEWBOT_PULL_REQUEST"] == "42"
+    assert api.env["PORT"] == "9000"
+
+
+def test_what_the_blueprint_sets_wins() -> None:
+    blueprint = Blueprint("shop", (replace(WEB, env={"PORT": "1"}),))
+    assert present(PULL, blueprint, BASIS).release.services[0].env["PORT"] == "1"
+
+
+def test_an_untouched_context_keeps_its_image_over_commits_and_a_touched_one_does_not() -> None:
+    before = present(PULL, BLUEPRINT, BASIS)
+    after = present(replace(PULL, head_commit=OLDER), BLUEPRINT, replace(BASIS, trees={".": "t1", "api": "new"}))
+    assert [one.image == two.image for one, two in zip(before.orders, after.orders, strict=True)] == [True, False]
+    assert before.release.revision != after.release.revision
+
+
+@pytest.mark.parametrize(
+    "build", [Build(dockerfile="Other"), Build(target="t"), Build(args={"A": "1"}), Build(args={"A": "2"})]
+)
+def test_everything_that_goes_into_an_image_changes_its_identity(build: Build) -> None:
+    images = [
+        present(PULL, Blueprint("shop", (replace(WEB, build=each),)), BASIS).orders[0].image
+        for each in (Build(), build)
+    ]
+    assert images[0] != images[1]
+
+
+def test_a_build_that_two_services_share_is_ordered_once() -> None:
+    blueprint = Blueprint("shop", (WEB, Service("worker", build=Build(), command=("work",))))
+    made = present(PULL, blueprint, BASIS)
+    assert len(made.orders) == 1
+    assert len({service.image for service in made.release.services}) == 1
+
+
+def test_a_redeploy_is_a_new_release_from_scratch_for_its_commit_only() -> None:
+    plain = present(PULL, BLUEPRINT, BASIS)
+    again = present(PULL, BLUEPRINT, replace(BASIS, redeploy=Redeploy(99, COMMIT)))
+    stale = present(PULL, BLUEPRINT, replace(BASIS, redeploy=Redeploy(99, OLDER)))
+    assert all(order.fresh for order in again.orders)
+    assert plain.release.revision != again.release.revision
+    assert stale == plain
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"command": ("x",)},
+        {"replicas": 2},
+        {"env": {"A": "1"}},
+        {"port": 1},
+        {"public": False},
+    ],
+)
+def test_whatever_differs_in_a_service_is_another_release(change: dict[str, object]) -> None:
+    blueprint = Blueprint("shop", (replace(WEB, **change),))  # type: ignore[arg-type]
+    basis = replace(BASIS, hosts=host_names(blueprint, 42, "localhost"))
+    plain = present(PULL, Blueprint("shop", (WEB,)), BASIS)
+    assert present(PULL, blueprint, basis).release.revision != plain.release.revision

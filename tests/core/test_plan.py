@@ -1,0 +1,240 @@
+"""Plans converge: from every state of the world to every wish, they settle, stay settled, and end right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from previewbot.core.actions import FailRelease, Route, StartBuild, StartRelease
+from previewbot.core.blueprint import Flaw
+from previewbot.core.desire import Absent, Address, Basis, Desired, Present, Unchanged, host_names, present
+from previewbot.core.model import BuildRecord, BuildState, Instance, InstanceState, Reason, State
+from tests.core.facts import BLUEPRINT, COMMIT, KEY, NOW, OLDER, PULL
+from tests.core.toy import Toy, settle
+
+HOSTS = host_names(BLUEPRINT, 42, "localhost")
+
+
+def release(commit: str, api: str = "t2") -> Present:
+    return present(replace(PULL, head_commit=commit), BLUEPRINT, Basis({".": commit, "api": api}, HOSTS, Address()))
+
+
+OLD, NEW = release(OLDER), release(COMMIT)
+FLAWED = Unchanged(Reason.BLUEPRINT_FLAWED, COMMIT, flaws=(Flaw("previewbot.yaml", 1, 1, "x", "y"),))
+WISHES: dict[str, Desired] = {
+    "new": NEW,
+    "old": OLD,
+    "flawed": FLAWED,
+    "closed": Absent(Reason.CLOSED),
+    "fork": Absent(Reason.FORK, "someone/shop"),
+}
+
+
+def _serving(toy: Toy) -> None:
+    settle(toy, OLD)
+
+
+def _building(toy: Toy) -> None:
+    toy.step(OLD)
+
+
+def _starting(toy: Toy) -> None:
+    toy.step(OLD)
+    toy.pass_time()
+    toy.step(OLD)
+
+
+def _draining(toy: Toy) -> None:
+    settle(toy, OLD)
+    for _ in range(2):
+        toy.step(release(COMMIT, "t3"))
+        toy.pass_time()
+
+
+def _orphans(toy: Toy) -> None:
+    toy.running["feedfeedfeed"] = [Instance("web", 0, InstanceState.READY, "127.0.0.1:1")]
+    toy.prepared.add("feedfeedfeed")
+    toy.routes["old.localhost"] = ("127.0.0.1:1",)
+
+
+def _gone(toy: Toy) -> None:
+    settle(toy, OLD)
+    settle(toy, Absent(Reason.CLOSED))
+
+
+def _lost_records(toy: Toy) -> None:
+    settle(toy, OLD)
+    toy.record, toy.releases, toy.builds = Toy().record, {}, {}
+
+
+def _half_deleted(toy: Toy) -> None:
+    settle(toy, OLD)
+    toy.running[OLD.release.revision].pop()
+
+
+def _restarted_engine(toy: Toy) -> None:
+    settle(toy, OLD)
+    revision = OLD.release.revision
+    toy.running[revision] = [replace(each, address=f"{each.address}0") for each in toy.running[revision]]
+
+
+def _nothing(toy: Toy) -> None:
+    pass
+
+
+WORLDS: list[Callable[[Toy], None]] = [
+    _nothing,
+    _serving,
+    _building,
+    _starting,
+    _draining,
+    _orphans,
+    _gone,
+    _lost_records,
+    _half_deleted,
+    _restarted_engine,
+]
+
+
+@pytest.mark.parametrize(
+    ("start", "wish"), list(product(WORLDS, WISHES)), ids=lambda each: getattr(each, "__name__", each)
+)
+def test_every_world_converges_to_every_wish(start: Callable[[Toy], None], wish: str) -> None:
+    toy, desired = Toy(), WISHES[wish]
+    start(toy)
+    made = settle(toy, desired)
+    if isinstance(desired, Present):
+        _ends_serving(toy, desired)
+        assert (made.status.state, made.status.reason) == (State.READY, Reason.SERVING)
+    elif isinstance(desired, Absent):
+        assert toy.situation(desired).observed.is_empty
+        assert not toy.building
+        assert made.status.reason is desired.reason
+    else:
+        assert made.status.state is State.FAILED
+        assert not toy.building
+        assert len(toy.running) <= 1
+
+
+def _ends_serving(toy: Toy, desired: Present) -> None:
+    revision = desired.release.revision
+    assert list(toy.running) == [revision]
+    assert toy.prepared == {revision}
+    assert not toy.building
+    assert toy.routes == {"pr-42-shop.localhost": (toy.running[revision][0].address,)}
+
+
+@pytest.mark.parametrize("failure", ["image", "revision"])
+def test_a_failed_successor_leaves_the_last_good_release_serving(failure: str) -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    routes = dict(toy.routes)
+    if failure == "image":
+        toy.bad_images.add(NEW.orders[0].image)
+    else:
+        toy.bad_revisions.add(NEW.release.revision)
+    made = settle(toy, NEW)
+    assert made.status.state is State.FAILED
+    assert made.status.last_good
+    assert made.status.last_good.commit == OLDER
+    assert list(toy.running) == [OLD.release.revision]
+    assert toy.routes == routes
+
+
+def test_a_release_that_failed_is_not_tried_again_until_something_changes() -> None:
+    toy = Toy()
+    toy.bad_revisions.add(NEW.release.revision)
+    settle(toy, NEW)
+    settle(toy, NEW)
+    assert toy.started == [NEW.release.revision]
+    toy.bad_revisions.clear()
+    settle(toy, release(COMMIT, "fixed"))
+    assert len(toy.started) == 2
+
+
+def test_the_url_never_points_at_a_release_that_is_not_healthy() -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    for _ in range(10):
+        for made in [toy.step(NEW)]:
+            for action in made.actions:
+                if isinstance(action, Route) and action.release:
+                    running = toy.running[action.release.revision]
+                    assert all(each.state is InstanceState.READY for each in running)
+        assert toy.routes, "and there is always one"
+        toy.pass_time()
+
+
+def test_a_newer_commit_cancels_the_build_of_an_older_one() -> None:
+    toy = Toy()
+    toy.step(OLD)
+    toy.step(NEW)
+    wanted = {order.image for order in NEW.orders}
+    assert toy.building.keys() == wanted
+
+
+def test_only_what_is_missing_is_built() -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    built = [each.order.service for each in toy.step(NEW).actions if isinstance(each, StartBuild)]
+    assert built == ["web"]
+
+
+def test_an_old_release_is_kept_until_it_is_drained() -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    toy.step(NEW)
+    toy.pass_time()
+    toy.step(NEW)
+    toy.pass_time()
+    assert any(isinstance(each, Route) for each in toy.step(NEW).actions)
+    made = toy.step(NEW)
+    assert made.status.state is State.READY
+    assert made.recheck
+    assert OLD.release.revision in toy.running
+    toy.pass_time()
+    toy.step(NEW)
+    assert OLD.release.revision not in toy.running
+
+
+def test_a_serving_release_that_crashes_later_keeps_its_place_and_says_so() -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    toy.bad_revisions.add(OLD.release.revision)
+    toy.pass_time()
+    made = toy.step(OLD)
+    assert (made.status.state, made.status.reason) == (State.FAILED, Reason.CRASHED)
+    assert not any(isinstance(each, FailRelease) for each in made.actions)
+    toy.bad_revisions.clear()
+    assert settle(toy, OLD).status.state is State.READY
+
+
+def test_a_cancelled_build_is_simply_started_again() -> None:
+    toy = Toy()
+    image = NEW.orders[0].image
+    toy.builds[image] = BuildRecord(image, KEY, "web", COMMIT, "log", BuildState.CANCELLED, NOW, NOW)
+    assert settle(toy, NEW).status.state is State.READY
+
+
+def test_nothing_starts_before_every_image_exists() -> None:
+    toy = Toy()
+    toy.images.add(NEW.orders[0].image)
+    assert not any(isinstance(each, StartRelease) for each in toy.step(NEW).actions)
+
+
+def test_the_time_since_when_a_state_holds_outlives_further_looks() -> None:
+    toy = Toy()
+    first = toy.step(NEW).status.since
+    toy.now = toy.now.replace(minute=59)
+    assert toy.step(NEW).status.since == first
+
+
+def test_the_end_says_how_much_was_removed() -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    made = settle(toy, Absent(Reason.MERGED))
+    assert made.status.removed
+    assert made.status.removed.containers == 2

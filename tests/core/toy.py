@@ -1,0 +1,165 @@
+"""A toy world that does what plans say, at once and in memory, so that convergence can be tried from every state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from previewbot.core.actions import (
+    Action,
+    CancelBuild,
+    DeleteEnvironment,
+    FailRelease,
+    Plan,
+    Prepare,
+    RemoveRelease,
+    Route,
+    StartBuild,
+    StartRelease,
+)
+from previewbot.core.desire import Desired, Present
+from previewbot.core.model import (
+    BuildRecord,
+    BuildState,
+    Instance,
+    InstanceState,
+    Observed,
+    Record,
+    ReleaseRecord,
+    ReleaseSpec,
+    ReleaseState,
+    Removed,
+    Running,
+)
+from previewbot.core.plan import Situation, plan
+from tests.core.facts import KEY, NOW
+
+DRAIN = timedelta(seconds=3)
+
+
+@dataclass
+class Toy:
+    """``bad_images`` fail to build; ``bad_revisions`` never become healthy."""
+
+    now: datetime = NOW
+    record: Record = field(default_factory=lambda: Record(KEY))
+    images: set[str] = field(default_factory=set)
+    building: dict[str, BuildRecord] = field(default_factory=dict)
+    builds: dict[str, BuildRecord] = field(default_factory=dict)
+    releases: dict[str, ReleaseRecord] = field(default_factory=dict)
+    running: dict[str, list[Instance]] = field(default_factory=dict)
+    prepared: set[str] = field(default_factory=set)
+    routes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    bad_images: set[str] = field(default_factory=set)
+    bad_revisions: set[str] = field(default_factory=set)
+    started: list[str] = field(default_factory=list)
+
+    def situation(self, desired: Desired) -> Situation:
+        wanted = {order.image for order in desired.orders} if isinstance(desired, Present) else set()
+        return Situation(
+            now=self.now,
+            desired=desired,
+            observed=Observed(
+                releases=tuple(
+                    Running(name, tuple(self.running.get(name, ())))
+                    for name in sorted(self.prepared | self.running.keys())
+                ),
+                routes=dict(self.routes),
+            ),
+            record=self.record,
+            digests={image: f"sha256:{image}" for image in wanted & self.images},
+            building=dict(self.building),
+            builds={image: each for image, each in self.builds.items() if image in wanted},
+            releases=tuple(self.releases.values()),
+            drain=DRAIN,
+        )
+
+    def step(self, desired: Desired) -> Plan:
+        made = plan(self.situation(desired))
+        for action in made.actions:
+            self.act(action)
+        self.record = replace(self.record, status=made.status)
+        return made
+
+    def pass_time(self) -> None:
+        """Let everything that takes time come to its end."""
+        self.now += DRAIN + timedelta(seconds=1)
+        for image, build in list(self.building.items()):
+            bad = image in self.bad_images
+            state = BuildState.FAILED if bad else BuildState.SUCCEEDED
+            self.builds[image] = replace(build, state=state, finished_at=self.now)
+            if not bad:
+                self.images.add(image)
+        self.building.clear()
+        for revision, instances in self.running.items():
+            ailing = revision in self.bad_revisions
+            health = InstanceState.FAILED if ailing else InstanceState.READY
+            detail = "exits with code 1" if ailing else None
+            self.running[revision] = [replace(each, state=health, detail=detail) for each in instances]
+
+    def act(self, action: Action) -> None:  # noqa: C901 - one arm for each action there is
+        match action:
+            case StartBuild(order):
+                self.building[order.image] = BuildRecord(
+                    order.image, KEY, order.service, order.commit, "log", BuildState.RUNNING, self.now
+                )
+            case CancelBuild(image):
+                self.building.pop(image)
+            case Prepare(revision):
+                self.prepared.add(revision)
+            case StartRelease(release):
+                self._start(release)
+            case FailRelease(release, reason, service, detail):
+                self.running.pop(release.revision)
+                self.prepared.discard(release.revision)
+                self._remember(release, ReleaseState.FAILED, reason=str(reason), service=service, detail=detail)
+            case Route(routes, release):
+                self.routes = dict(routes)
+                before = self.releases.get(release.revision) if release else None
+                if release and (before is None or before.state is not ReleaseState.SERVING):
+                    self._remember(release, ReleaseState.SERVING, served_at=self.now, urls=release.urls)
+            case RemoveRelease(revision):
+                self.running.pop(revision, None)
+                self.prepared.discard(revision)
+                if revision in self.releases and self.releases[revision].state is ReleaseState.SERVING:
+                    self.releases[revision] = replace(self.releases[revision], state=ReleaseState.RETIRED)
+            case DeleteEnvironment():
+                taken = Removed(containers=sum(map(len, self.running.values())), networks=len(self.prepared))
+                self.record = replace(self.record, removed=self.record.removed + taken)
+                self.running.clear()
+                self.prepared.clear()
+
+    def _start(self, release: ReleaseSpec) -> None:
+        self.started.append(release.revision)
+        self.prepared.add(release.revision)
+        self.running[release.revision] = [
+            Instance(
+                service.name, index, InstanceState.STARTING, f"127.0.0.1:{release.revision}-{service.name}-{index}"
+            )
+            for service in release.services
+            for index in range(service.replicas)
+        ]
+        if release.revision not in self.releases or self.releases[release.revision].state is not ReleaseState.SERVING:
+            self._remember(release, ReleaseState.STARTING)
+        hosts = {service.name: service.host for service in release.services if service.host}
+        self.record = replace(self.record, hosts=hosts, created_at=self.record.created_at or self.now)
+
+    def _remember(self, release: ReleaseSpec, state: ReleaseState, **more: object) -> None:
+        made = ReleaseRecord(release.key, release.revision, release.commit, state, self.now, self.now)
+        self.releases[release.revision] = replace(made, **more)  # type: ignore[arg-type]
+
+
+def settle(toy: Toy, desired: Desired, steps: int = 30) -> Plan:
+    """Step until nothing is left to do, and prove that it stays so."""
+    for _ in range(steps):
+        made = toy.step(desired)
+        if not made.actions and not toy.building and made.recheck is None:
+            break
+        toy.pass_time()
+    else:
+        raise AssertionError(f"not settled after {steps} steps: {made}")
+    for _ in range(3):
+        toy.pass_time()
+        again = toy.step(desired)
+        assert again == made, "a settled world stays settled, to the letter"
+    return made
