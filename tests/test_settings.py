@@ -1,0 +1,89 @@
+"""The configuration is checked whole, every fault says where it is, and every setting stands in the example."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from previewbot.settings import Faulty, Settings, load, read_secret
+
+EXAMPLE = Path("config/previewbot.yaml")
+
+
+def _write(folder: Path, text: str) -> Path:
+    file = folder / "previewbot.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_the_example_is_valid() -> None:
+    assert load(EXAMPLE).github.app_id == 12345
+
+
+def test_every_setting_stands_in_the_example_with_its_default() -> None:
+    """Uncommented, the example holds exactly the settings that there are, and nothing but their defaults."""
+    text = re.sub(r"^( *)# ?( *(?:- )?(?:[a-z_]+:|# ))", r"\1\2", EXAMPLE.read_text(), flags=re.MULTILINE)
+    shown = YAML(typ="safe", pure=True).load(re.sub(r"^# .*$", "", text, flags=re.MULTILINE))
+    everything = Settings(**shown)
+    assert _keys(shown) == _keys(everything.model_dump())
+    plain = load(EXAMPLE)
+    assert everything.model_dump() == plain.model_dump()
+
+
+def _keys(values: dict[str, object]) -> set[str]:
+    found = set()
+    for name, value in values.items():
+        found |= {f"{name}.{each}" for each in _keys(value)} if isinstance(value, dict) else {name}
+    return found
+
+
+def test_every_setting_says_what_it_means() -> None:
+    sections = [each.annotation for each in Settings.model_fields.values()]
+    for section in (each for each in sections if isinstance(each, type) and issubclass(each, BaseModel)):
+        assert all(each.description for each in section.model_fields.values()), section
+
+
+def test_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREVIEWBOT_GITHUB__APP_ID", "7")
+    monkeypatch.setenv("PREVIEWBOT_PREVIEWS__DRAIN", "9s")
+    settings = load(EXAMPLE)
+    assert settings.github.app_id == 7
+    assert settings.previews.drain == timedelta(seconds=9)
+    assert settings.instance_name == "app-7"
+
+
+def test_all_faults_are_told_at_once_with_their_place(tmp_path: Path) -> None:
+    file = _write(tmp_path, "github: {app_id: x, private_key_file: k}\npreviews: {drian: 3s, drain: soon}\n")
+    with pytest.raises(Faulty) as caught:
+        load(file)
+    told = "\n".join(caught.value.faults)
+    assert len(caught.value.faults) == 4
+    for part in ("github.app_id", "github.webhook_secret_files is missing", "previews.drian is not a setting", "30s"):
+        assert part in told
+    assert "PREVIEWBOT_GITHUB__WEBHOOK_SECRET_FILES" in told
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: [", "\tx: 1", "a: 1\na: 2", "\x00", "just words"])
+def test_nonsense_is_a_fault_and_not_a_crash(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Faulty) as caught:
+        load(_write(tmp_path, text))
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(Faulty, match="cannot be read"):
+        load(tmp_path / "no.yaml")
+
+
+def test_a_secret_is_read_without_its_line_break_and_never_empty(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"s3cret\n")
+    assert read_secret(file) == b"s3cret"
+    file.write_bytes(b"\n")
+    with pytest.raises(Faulty, match="is empty"):
+        read_secret(file)
