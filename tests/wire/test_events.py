@@ -54,9 +54,9 @@ def test_a_command_in_a_comment_is_an_ask() -> None:
     assert read("issue_comment", comment("/redeploy")) == Reading((KEY,), (Ask(99, KEY, "alice", Command.REDEPLOY),))
 
 
-def test_other_comments_are_only_hints_and_bots_ask_for_nothing() -> None:
-    assert read("issue_comment", comment("nice")) == Reading((KEY,))
-    assert read("issue_comment", comment("/redeploy", type="Bot")) == Reading((KEY,))
+def test_other_comments_change_nothing_and_bots_ask_for_nothing() -> None:
+    assert read("issue_comment", comment("nice")) == NOTHING
+    assert read("issue_comment", comment("/redeploy", type="Bot")) == NOTHING
 
 
 def test_comments_on_issues_and_edits_of_comments_are_nothing() -> None:
