@@ -1,0 +1,116 @@
+"""One database and its connections: reads run side by side, writes of this process one after the other.
+
+Knows the dialects and their errors; knows no table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from sqlalchemy import URL, Connection, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.model import Reason
+
+_BUSY = "PRAGMA busy_timeout = 10000"
+_SETTINGS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON")
+_HOPELESS = ("malformed", "not a database", "readonly database", "schema has changed")
+
+Insert = sqlite.Insert | postgresql.Insert
+
+
+class Database:
+    """An engine, and the one place where its errors become ours."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.engine: AsyncEngine = _sqlite(url) if self.is_sqlite else _postgres(url)
+        self._turn = asyncio.Lock()  # SQLite's own lock is polled, which costs up to 0.1 s a time
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection to read from; what it reads is one moment's."""
+        with translated():
+            async with self.engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a transaction that is on disk when the context ends, and gone if it fails."""
+        if not self.is_sqlite:
+            with translated():
+                async with self.engine.begin() as connection:
+                    yield connection
+            return
+        with translated():
+            async with self._turn, self.engine.connect() as plain:
+                connection = await plain.execution_options(writes=True)
+                async with connection.begin():
+                    yield connection
+
+    def insert(self, table: Table) -> Insert:
+        """Begin an insert that can say what happens to a row that exists."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn an unwell database into ``Transient`` and one that needs a person into ``Refused``; bugs stay bugs."""
+    try:
+        yield
+    except PoolTimeout:
+        raise Transient("the database is busy: every connection is taken") from None
+    except DBAPIError as error:
+        why = str(error.orig).strip().partition("\n")[0]
+        if any(sign in why for sign in _HOPELESS):
+            raise Refused(Reason.INTERNAL, f"the database cannot be used: {why}") from error
+        if error.connection_invalidated or _is_unwell(error):
+            raise Transient(f"the database is unwell: {why}") from error
+        raise
+    except (OSError, sqlite3.OperationalError) as error:
+        raise Transient(f"the database is unwell: {error}") from error
+
+
+def _is_unwell(error: DBAPIError) -> bool:
+    """Whether waiting may help: locks, a full disk, a lost connection, and no fault of a statement."""
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state[:2] in {"08", "40", "53", "55", "57", "58"}
+    return type(error).__name__ in {"OperationalError", "InterfaceError"} and "no such" not in str(error.orig)
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=8, max_overflow=8)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: DBAPIConnection, record: object) -> None:  # noqa: ARG001
+        connection.isolation_level = None  # transactions begin below, not where the driver thinks
+        cursor = connection.cursor()
+        for setting in (_BUSY, *_SETTINGS):
+            cursor.execute(setting)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later would fail, not wait, where another one wrote in between.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres(url: URL) -> AsyncEngine:
+    return create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)

@@ -1,0 +1,120 @@
+"""Opening a database: its schema brought up to date, and (SQLite) held by one previewbot at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from previewbot.adapters.store.database import Database
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.model import Reason
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+}
+_MIGRATING = 0x70726576  # the number of the PostgreSQL lock that two processes queue at
+
+
+def parse(url: str) -> URL:
+    """Read a database URL and name the driver in it; what previewbot cannot use is ``Refused``."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise _refused("the database URL cannot be read; it looks like `postgresql+psycopg://…`") from None
+    drivername = _DRIVERS.get(parsed.drivername, parsed.drivername)
+    if drivername not in _DRIVERS.values():
+        raise _refused(f"previewbot does not know databases of the kind `{parsed.drivername}`")
+    return parsed.set(drivername=drivername)
+
+
+@asynccontextmanager
+async def opened(url: str, *, exclusive: bool) -> AsyncIterator[Database]:
+    """Give an up-to-date database for as long as the context lasts.
+
+    Raises ``Refused`` where another previewbot holds it, or where it is no database of ours, and ``Transient`` where
+    it does not answer.
+    """
+    parsed = parse(url)
+    with _held(parsed, exclusive=exclusive):
+        try:
+            database = Database(parsed)
+        except ModuleNotFoundError:
+            raise _refused("PostgreSQL needs its driver: install `previewbot[postgres]`") from None
+        try:
+            await _examine(database)
+            async with database.writing() as connection:
+                await connection.run_sync(upgrade)
+            yield database
+        finally:
+            await database.close()
+
+
+async def migrate(url: str) -> None:
+    """Bring the schema of a database up to date; the same errors as ``open_store``."""
+    async with opened(url, exclusive=True):
+        pass
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the missing migrations in the transaction of a connection."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATING})
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise _refused(f"the database belongs to another version of previewbot: {error}") from error
+
+
+async def _examine(database: Database) -> None:
+    """Refuse a file that is damaged now, before anything is written to it."""
+    if not database.is_sqlite:
+        return
+    try:
+        async with database.reading() as connection:
+            said = (await connection.execute(text("PRAGMA quick_check(1)"))).scalar_one()
+    except Transient as error:
+        if "unable to open" in str(error):
+            raise _refused(f"the database {database.url.database} cannot be opened") from error
+        raise
+    if said != "ok":
+        raise _refused(f"the database {database.url.database} is damaged: {said}")
+
+
+@contextmanager
+def _held(url: URL, *, exclusive: bool) -> Iterator[None]:
+    """Hold a SQLite file: the operating system lets go of the lock however this process ends."""
+    if url.get_backend_name() != "sqlite" or not exclusive or url.database in {None, "", ":memory:"}:
+        yield
+        return
+    file = Path(str(url.database))
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _refused(f"the folder of the database cannot be written: {error}") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _refused(f"another previewbot works with {file}; stop it first") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _refused(message: str) -> Refused:
+    return Refused(Reason.INTERNAL, message)
