@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from sqlalchemy import URL, Connection, Table, event
+from sqlalchemy import URL, Connection, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
@@ -23,6 +23,8 @@ from previewbot.core.model import Reason
 _BUSY = "PRAGMA busy_timeout = 10000"
 _SETTINGS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON")
 _HOPELESS = ("malformed", "not a database", "readonly database", "schema has changed")
+
+_SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 
 Insert = sqlite.Insert | postgresql.Insert
 
@@ -60,6 +62,15 @@ class Database:
     def insert(self, table: Table) -> Insert:
         """Begin an insert that can say what happens to a row that exists."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    async def describe(self) -> str:
+        """Say in a line what this is, of which schema, and how sure a commit is to be on disk."""
+        async with self.reading() as connection:
+            schema = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+            sure = await connection.scalar(text("PRAGMA synchronous" if self.is_sqlite else "SHOW synchronous_commit"))
+        kind = "sqlite" if self.is_sqlite else "postgresql"
+        name = f"synchronous={_SYNCHRONOUS[sure]}" if self.is_sqlite else f"synchronous_commit={sure}"
+        return f"{kind}, schema {schema}, {name}"
 
     async def close(self) -> None:
         """Close every connection."""
