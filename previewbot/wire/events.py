@@ -7,6 +7,7 @@ in them is believed anyway. Whatever is not as expected is an empty reading, nev
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,10 @@ from previewbot.wire import commands
 Payload = Mapping[str, Any]
 
 _LARGEST = 2**63 - 1
+_MOST_VALUES = 1_000_000
+"""A body of 25 MB that is all brackets and commas would take a gigabyte once decoded; GitHub's are mostly text."""
+_LOGIN = re.compile(r"[A-Za-z0-9_.-]{1,100}(\[bot\])?", re.ASCII)
+"""What an account may be called, here or on an Enterprise host: nothing that a database or a sentence stumbles over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ NOTHING = Reading()
 
 def decode(raw: bytes) -> Payload | Malformed:
     """Decode a body as strict JSON: an object, UTF-8, without NaN; too deep or too large a number is malformed."""
+    if len(raw) > _MOST_VALUES and raw.count(b"[") + raw.count(b"{") + raw.count(b",") > _MOST_VALUES:
+        return Malformed("too many values")
     try:
         payload = json.loads(raw.decode("utf-8"), parse_constant=_refuse)
     except RecursionError:
@@ -92,7 +99,7 @@ def _issue_comment(payload: Payload) -> Reading:
 def _ask(payload: Payload, key: Key) -> Ask | None:
     comment = _number(_get(payload, "comment", "id"))
     body, login = _get(payload, "comment", "body"), _get(payload, "comment", "user", "login")
-    if comment is None or not isinstance(body, str) or not isinstance(login, str):
+    if comment is None or not isinstance(body, str) or not (isinstance(login, str) and _LOGIN.fullmatch(login)):
         return None
     if _get(payload, "comment", "user", "type") == "Bot":
         return None

@@ -59,6 +59,11 @@ def test_other_comments_change_nothing_and_bots_ask_for_nothing() -> None:
     assert read("issue_comment", comment("/redeploy", type="Bot")) == NOTHING
 
 
+@pytest.mark.parametrize("login", ["", "a b", "\ud800", "a\x00", "a\nb", "a" * 101])
+def test_nobody_of_an_impossible_name_asks_for_anything(login: str) -> None:
+    assert read("issue_comment", comment("/redeploy", login=login)) == NOTHING
+
+
 def test_comments_on_issues_and_edits_of_comments_are_nothing() -> None:
     assert read("issue_comment", comment("/redeploy") | {"issue": {"number": 42}}) == NOTHING
     assert read("issue_comment", comment("/redeploy") | {"action": "edited"}) == NOTHING
@@ -117,8 +122,10 @@ def test_no_shape_of_a_payload_is_an_error(event: str, payload: dict[str, Any]) 
         b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"a": ' + b'{"a":' * 100_000,
         b'{"a": ' + b"9" * 10_000 + b"}",
+        b'{"a": [' + b"[]," * 8_000_000 + b"[]]}",
+        b'{"a": ' + b"[" * 25_000_000,
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_hostile_json_is_malformed_and_nothing_worse(raw: bytes) -> None:
     assert isinstance(decode(raw), Malformed)
