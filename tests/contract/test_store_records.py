@@ -1,0 +1,191 @@
+"""What the store promises about its memory: what was saved comes back whole, and strange rows harm nobody."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from previewbot.core.blueprint import Flaw
+from previewbot.core.ids import Key
+from previewbot.core.model import (
+    Ask,
+    BuildRecord,
+    BuildState,
+    Command,
+    Deployment,
+    Published,
+    Reason,
+    Record,
+    Redeploy,
+    ReleaseRecord,
+    ReleaseState,
+    Removed,
+    ServiceLine,
+    State,
+    Status,
+)
+from previewbot.ports import Delivery, Store
+
+NOW = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+ONE, TWO, OTHER = Key(11, 1), Key(11, 2), Key(2**53, 2**40)
+
+RELEASE = ReleaseRecord(
+    ONE,
+    "r1",
+    "c1",
+    ReleaseState.FAILED,
+    NOW,
+    NOW + SECOND,
+    served_at=NOW + 2 * SECOND,
+    urls={"web": "u", "api": "v"},
+    reason="crashed",
+    service="web",
+    detail="exits with code 1",
+    lines=("a", "é 😀"),
+)
+BUILD = BuildRecord(
+    "image-1",
+    ONE,
+    "web",
+    "c1",
+    "log-1",
+    BuildState.FAILED,
+    NOW,
+    finished_at=NOW + SECOND,
+    digest="sha256:1",
+    step="RUN",
+    lines=("x",),
+    timed_out=True,
+)
+STATUS = Status(
+    State.FAILED,
+    Reason.BUILD_FAILED,
+    NOW,
+    "c1",
+    (ServiceLine("web", "u", "failed", "reused"),),
+    "detail",
+    ("line",),
+    (Flaw("f.yaml", 1, 2, "problem", "fix"),),
+    "log-1",
+    RELEASE,
+    1.25,
+    Removed(1, 2, 3),
+    timedelta(days=3, microseconds=7),
+    4,
+    repaired=True,
+)
+RECORD = Record(
+    ONE,
+    "ann/shop",
+    "shop",
+    STATUS,
+    NOW,
+    "c1",
+    2,
+    NOW - SECOND,
+    Published(5, "d"),
+    Deployment(6, "c1", "success"),
+    (7, 8),
+    Redeploy(9, "c1"),
+    Removed(3, 2, 1),
+    {"web": "pr-1-shop", "api": "pr-1-shop-api"},
+)
+
+
+def is_full(value: Any) -> bool:
+    """Whether every field of a dataclass has another value than its default."""
+    return all(each.default is MISSING or getattr(value, each.name) != each.default for each in fields(value))
+
+
+async def test_everything_that_was_saved_comes_back(any_store: Store) -> None:
+    assert all(map(is_full, (RELEASE, BUILD, STATUS, RECORD)))
+    await any_store.save(RECORD)
+    await any_store.save_release(RELEASE)
+    await any_store.save_build(BUILD)
+    assert await any_store.load(ONE) == RECORD
+    assert tuple((await any_store.load(ONE)).hosts) == ("web", "api")
+    assert await any_store.releases(ONE) == (RELEASE,)
+    assert await any_store.find_log("log-1") == BUILD
+    assert await any_store.builds(["image-1", "image-2"]) == {"image-1": BUILD}
+
+
+async def test_an_unknown_environment_is_empty(any_store: Store) -> None:
+    assert await any_store.load(OTHER) == Record(OTHER)
+    assert await any_store.releases(OTHER) == ()
+    assert await any_store.builds([]) == {}
+    assert await any_store.find_log("no\0thing") is None
+    assert await any_store.find_host("nobody") is None
+
+
+async def test_a_save_replaces_what_was_there(any_store: Store) -> None:
+    await any_store.save(RECORD)
+    await any_store.save(Record(ONE, commit="c2"))
+    assert await any_store.records() == (Record(ONE, commit="c2"),)
+    await any_store.save_release(RELEASE)
+    await any_store.save_release(replace(RELEASE, state=ReleaseState.RETIRED))
+    assert [each.state for each in await any_store.releases(ONE)] == [ReleaseState.RETIRED]
+    await any_store.save_build(BUILD)
+    await any_store.save_build(replace(BUILD, state=BuildState.CANCELLED))
+    assert (await any_store.builds(["image-1"]))["image-1"].state is BuildState.CANCELLED
+
+
+async def test_lists_are_newest_first(any_store: Store) -> None:
+    for key, at in ((ONE, NOW), (TWO, NOW + SECOND), (Key(11, 3), None), (OTHER, NOW + 2 * SECOND)):
+        await any_store.save(Record(key, triggered_at=at))
+    assert [each.key for each in await any_store.records()] == [OTHER, TWO, ONE, Key(11, 3)]
+    assert [each.key for each in await any_store.records(11)] == [TWO, ONE, Key(11, 3)]
+    for name, at in (("r1", NOW), ("r3", NOW + 2 * SECOND), ("r2", NOW + SECOND)):
+        await any_store.save_release(replace(RELEASE, revision=name, started_at=at))
+    assert [each.revision for each in await any_store.releases(ONE)] == ["r3", "r2", "r1"]
+
+
+async def test_the_newest_build_of_an_image_counts(any_store: Store) -> None:
+    for log, at in (("log-b", NOW + SECOND), ("log-c", NOW), ("log-a", NOW - SECOND)):
+        await any_store.save_build(replace(BUILD, log=log, started_at=at))
+    assert (await any_store.builds(["image-1"]))["image-1"].log == "log-b"
+
+
+async def test_forgetting_an_environment_leaves_the_others_alone(any_store: Store) -> None:
+    for key in (ONE, TWO):
+        await any_store.save(replace(RECORD, key=key))
+        await any_store.save_release(replace(RELEASE, key=key))
+        await any_store.save_build(replace(BUILD, key=key, log=f"log-{key}", image=str(key)))
+        await any_store.accept(Delivery(str(key), "x", NOW), (), [Ask(key.number, key, "ann", Command.HELP)])
+    await any_store.forget(ONE)
+    assert await any_store.load(ONE) == Record(ONE)
+    assert (await any_store.releases(ONE), await any_store.asks(ONE)) == ((), ())
+    assert list(await any_store.builds([str(ONE), str(TWO)])) == [str(TWO)]
+    assert await any_store.load(TWO) == replace(RECORD, key=TWO)
+    assert len(await any_store.releases(TWO)) == len(await any_store.asks(TWO)) == 1
+
+
+async def test_a_host_name_belongs_to_whoever_claimed_it_first(any_store: Store) -> None:
+    assert set(await any_store.claim(ONE, ["a", "b"])) == {"a", "b"}
+    assert set(await any_store.claim(TWO, ["b", "c"])) == {"c"}
+    assert set(await any_store.claim(ONE, ["b", "a"])) == {"a", "b"}
+    assert not await any_store.claim(ONE, [])
+    assert [await any_store.find_host(name) for name in "abc"] == [ONE, ONE, TWO]
+    await any_store.release_hosts(ONE)
+    assert [await any_store.find_host(name) for name in "abc"] == [None, None, TWO]
+    assert set(await any_store.claim(TWO, ["b"])) == {"b"}
+
+
+async def test_an_image_is_unused_once_nobody_wanted_it_for_long(any_store: Store) -> None:
+    await any_store.use_images(["a", "b", "a"], NOW)
+    await any_store.use_images(["b", "c"], NOW + 10 * SECOND)
+    await any_store.use_images(["b"], NOW + 5 * SECOND)
+    await any_store.use_images([], NOW)
+    assert await any_store.unused_images(NOW) == ()
+    assert await any_store.unused_images(NOW + 10 * SECOND) == ("a",)
+    assert set(await any_store.unused_images(NOW + 11 * SECOND)) == {"a", "b", "c"}
+
+
+async def test_text_that_a_database_cannot_hold_is_stored_without_it(any_store: Store) -> None:
+    await any_store.save_build(replace(BUILD, lines=("a\0b", "c\ud800d", "é 😀")))
+    await any_store.accept(Delivery("i\0d", "e\ud800", NOW), [ONE], [Ask(1, ONE, "an\0n", Command.HELP)])
+    found = await any_store.find_log("log-1")
+    assert found is not None
+    assert found.lines == ("a\ufffdb", "c\ufffdd", "é 😀")
+    assert [ask.login for ask in await any_store.asks(ONE)] == ["an\ufffdn"]
