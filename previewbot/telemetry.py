@@ -1,0 +1,68 @@
+"""What previewbot says of itself: logs as fields, and metrics without an identity of any pull request."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECRET_NAMES = ("token", "secret", "password", "authorization", "private_key")
+
+
+def configure(*, format: str, level: str) -> None:
+    """Set logging up for the whole process, on standard error: ``console``, ``json``, or ``auto`` by the terminal."""
+    plain = format == "console" or (format == "auto" and sys.stderr.isatty())
+    colours = plain and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    renderer: Any = structlog.dev.ConsoleRenderer(colors=colours) if plain else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _redact,
+            *([] if plain else [structlog.processors.format_exc_info]),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+
+def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hide what is called a secret, should anybody ever log one."""
+    for name in event:
+        if any(word in name.lower() for word in _SECRET_NAMES):
+            event[name] = "…"
+    return event
+
+
+class Metrics:
+    """Every metric, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.deliveries = Counter(
+            "previewbot_deliveries", "Webhook deliveries by event and outcome.", ["event", "outcome"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.passes = Counter("previewbot_passes", "Passes by outcome.", ["outcome"], registry=self.registry)
+        self.pass_seconds = Histogram("previewbot_pass_seconds", "How long passes take.", registry=self.registry)
+        self.environments = Gauge(
+            "previewbot_environments", "Environments by state and reason.", ["state", "reason"], registry=self.registry
+        )
+        self.queue_depth = Gauge("previewbot_queue_depth", "Topics that are due.", registry=self.registry)
+        self.push_to_url = Histogram(
+            "previewbot_push_to_url_seconds", "From an accepted delivery to the URL answering with its commit.",
+            buckets=(0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600), registry=self.registry,
+        )  # fmt: skip
+
+    def render(self) -> bytes:
+        """Prometheus's text format."""
+        return generate_latest(self.registry)

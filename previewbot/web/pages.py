@@ -1,0 +1,264 @@
+"""The pages: what a visitor of a preview sees while there is none, the logs of builds, and the operator's list."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ipaddress
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from sse_starlette import EventSourceResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+
+from previewbot.core.ids import Key
+from previewbot.core.model import BuildRecord, BuildState, Record, State
+from previewbot.ports import Clock, Logs, Records
+from previewbot.wire import notice
+
+_PAGES = Environment(
+    loader=PackageLoader("previewbot.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+_STYLE = (Path(__file__).parent / "static" / "previewbot.css").read_text()
+"""On a preview's host nothing of ours can be fetched, so that page carries its style in itself."""
+
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What the pages need. ``find_address`` says where a host lives; ``token`` opens the operator's pages."""
+
+    records: Records
+    logs: Logs
+    clock: Clock
+    find_address: Callable[[str], str | None]
+    token: bytes | None = None
+
+    # --- asked by the front door for every request to a preview -----------------------------------------------------
+
+    async def front_door(self, request: Request) -> Response:
+        """Tell the front door where a host lives, or give it the page that says why it lives nowhere."""
+        host = request.headers.get("x-previewbot-host", "").partition(":")[0]
+        is_down = "x-previewbot-down" in request.headers
+        address = None if is_down else self.find_address(host)
+        if address:
+            return Response(status_code=204, headers={"X-Previewbot-Upstream": address})
+        key = await self.records.find_host(host)
+        record = await self.records.load(key) if key else None
+        return self._explain(host, record)
+
+    def _explain(self, host: str, record: Record | None) -> Response:
+        if record is None or record.status is None:
+            return _standalone(
+                "waiting.html", 404, title="No preview lives here", host=host, status=None, waiting=False
+            )
+        status = record.status
+        gone = status.state in (State.GONE, State.SKIPPED, State.REMOVING)
+        waiting = status.state in (State.BUILDING, State.STARTING, State.READY)
+        title = {
+            State.BUILDING: "Building this preview",
+            State.STARTING: "Starting this preview",
+            State.READY: "This preview is waking up",
+            State.FAILED: "This preview is not up",
+        }.get(status.state, "This preview is gone")
+        answer = _standalone(
+            "waiting.html", 410 if gone else 503, title=title, host=host, status=status, waiting=waiting,
+            why=notice.sentence(status), record=record,
+        )  # fmt: skip
+        if not gone:
+            answer.headers["Retry-After"] = "2"
+        return answer
+
+    # --- logs -------------------------------------------------------------------------------------------------------
+
+    async def log(self, request: Request) -> Response:
+        """Show the log of a build: whoever has its name may read it."""
+        found = await self._find(request)
+        if found is None:
+            return _missing()
+        build, file = found
+        text, size = await asyncio.to_thread(_read_from, file, 0)
+        return _page("log.html", build=build, text=_clean(text), size=size, is_live=build.state is BuildState.RUNNING)
+
+    async def raw_log(self, request: Request) -> Response:
+        """Give the log as plain text."""
+        found = await self._find(request)
+        if found is None:
+            return _missing()
+        return StreamingResponse(_chunks(found[1]), media_type="text/plain; charset=utf-8")
+
+    async def stream_log(self, request: Request) -> Response:
+        """Send what is added to a log while its build runs, and ``end`` when it is over."""
+        found = await self._find(request)
+        if found is None:
+            return _missing()
+        start = (
+            int(request.query_params.get("from", "0")[:12] or 0)
+            if request.query_params.get("from", "0").isdigit()
+            else 0
+        )
+        return EventSourceResponse(self._follow(found[0].log, found[1], start), ping=15)
+
+    async def _follow(self, log: str, file: Path, position: int) -> AsyncIterator[dict[str, Any]]:
+        while True:
+            build = await self.records.find_log(log)
+            added, position = await asyncio.to_thread(_read_from, file, position)
+            if added:
+                yield {"data": _clean(added)}
+            elif build is None or build.state is not BuildState.RUNNING:
+                yield {"event": "end", "data": ""}
+                return
+            else:
+                await asyncio.sleep(0.3)
+
+    async def _find(self, request: Request) -> tuple[BuildRecord, Path] | None:
+        name = request.path_params["log"]
+        try:
+            file = self.logs.path(name)
+        except ValueError:
+            return None
+        build = await self.records.find_log(name)
+        return (build, file) if build else None
+
+    # --- the operator's pages ---------------------------------------------------------------------------------------
+
+    async def environments(self, request: Request) -> Response:
+        """List every environment, newest first."""
+        if not self._is_operator(request):
+            return _locked()
+        rows = [row(each, self.clock.now()) for each in await self.records.records()]
+        return _page("environments.html", rows=rows)
+
+    async def environment(self, request: Request) -> Response:
+        """Show one environment: its state, why, and its releases."""
+        if not self._is_operator(request):
+            return _locked()
+        key = Key.parse(request.path_params["key"])
+        record = await self.records.load(key) if key else None
+        if key is None or record is None or record.status is None:
+            return _missing()
+        releases = await self.records.releases(key)
+        return _page("environment.html", record=record, row=row(record, self.clock.now()), releases=releases)
+
+    def _is_operator(self, request: Request) -> bool:
+        """Whether the request comes from this machine itself, or shows the token."""
+        shown = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        if self.token and hmac.compare_digest(shown, self.token):
+            return True
+        forwarded = any(name in request.headers for name in ("x-forwarded-for", "forwarded", "x-previewbot-host"))
+        return not forwarded and _is_loopback(request.client.host if request.client else "") and _is_local_name(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One environment in a list, for people and for scripts."""
+
+    key: str
+    repository: str
+    number: int
+    state: str
+    reason: str
+    why: str
+    commit: str | None
+    url: str | None
+    since: datetime | None
+    age: str
+
+
+def row(record: Record, now: datetime) -> Row:
+    """Sum one environment up."""
+    status = record.status
+    services = status.services if status else ()
+    return Row(
+        key=str(record.key),
+        repository=record.repository_name,
+        number=record.key.number,
+        state=str(status.state) if status else "unknown",
+        reason=str(status.reason) if status else "",
+        why=notice.summary(record),
+        commit=record.commit,
+        url=next((line.url for line in services if line.url), None),
+        since=status.since if status else None,
+        age=_age(now - record.created_at) if record.created_at else "",
+    )
+
+
+def _age(length: timedelta) -> str:
+    minutes = int(length.total_seconds() // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} d"  # noqa: PLR2004
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_local_name(request: Request) -> bool:
+    """Refuse other names for this machine, so that no page elsewhere reads ours through a visitor's browser."""
+    return (request.url.hostname or "") in ("localhost", "127.0.0.1", "::1")
+
+
+def _page(template: str, status_code: int = 200, **facts: object) -> Response:
+    return HTMLResponse(_PAGES.get_template(template).render(**facts), status_code)
+
+
+def _standalone(template: str, status_code: int, **facts: object) -> Response:
+    """A page that needs nothing beside itself; browsers keep no copy of it."""
+    answer = _page(template, status_code, style=Markup(_STYLE), **facts)  # noqa: S704 - our own file
+    policy = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
+    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _missing() -> Response:
+    return PlainTextResponse("There is nothing here.", 404)
+
+
+def _locked() -> Response:
+    return PlainTextResponse("Open this page on previewbot's own machine, or send its token.", 403)
+
+
+def _clean(text: str) -> str:
+    return _ANSI.sub("", text)
+
+
+def _read_from(file: Path, position: int) -> tuple[str, int]:
+    """Read what was added to a file since a position, in whole lines where it can."""
+    try:
+        with file.open("rb") as opened:
+            opened.seek(position)
+            added = opened.read(4 * 1024**2)
+    except FileNotFoundError:
+        return "", position
+    return added.decode("utf-8", "replace"), position + len(added)
+
+
+async def _chunks(file: Path) -> AsyncIterator[bytes]:
+    try:
+        opened = await asyncio.to_thread(file.open, "rb")
+    except FileNotFoundError:
+        return
+    with opened:
+        while part := await asyncio.to_thread(opened.read, _CHUNK):
+            yield part
