@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from previewbot.adapters.store import tables
 from previewbot.adapters.store.codec import clean, decode, encode
 from previewbot.adapters.store.database import Database
+from previewbot.adapters.store.whole import whole
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, ReleaseRecord
 
@@ -20,6 +21,7 @@ class SqlHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @whole
     async def builds(self, images: Collection[str]) -> Mapping[str, BuildRecord]:
         """Find the newest build of each image."""
         rows = tables.builds.c
@@ -31,12 +33,14 @@ class SqlHistory:
         read = (decode(BuildRecord, row.body, row=row.log) for row in found)
         return {build.image: build for build in read if build is not None}
 
+    @whole
     async def find_log(self, log: str) -> BuildRecord | None:
         """Find the build that writes a log of this name."""
         async with self._database.reading() as connection:
             body = await connection.scalar(select(tables.builds.c.body).where(tables.builds.c.log == clean(log)))
         return None if body is None else decode(BuildRecord, body, row=log)
 
+    @whole
     async def save_build(self, build: BuildRecord) -> None:
         """Write a build; its ``log`` is its identity."""
         facts = {
@@ -49,6 +53,7 @@ class SqlHistory:
         async with self._database.writing() as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["log"], set_=facts))
 
+    @whole
     async def releases(self, key: Key) -> Sequence[ReleaseRecord]:
         """List the releases of an environment, newest first."""
         rows = tables.releases.c
@@ -58,6 +63,7 @@ class SqlHistory:
         read = (decode(ReleaseRecord, row.body, row=f"{key} {row.revision}") for row in found)
         return tuple(release for release in read if release is not None)
 
+    @whole
     async def save_release(self, release: ReleaseRecord) -> None:
         """Write a release; key and revision are its identity."""
         facts = {"started_at": release.started_at, "body": encode(release)}
@@ -66,6 +72,7 @@ class SqlHistory:
         async with self._database.writing() as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["key", "revision"], set_=facts))
 
+    @whole
     async def use_images(self, images: Collection[str], at: datetime) -> None:
         """Note that images were wanted at a time."""
         if not images:
@@ -79,6 +86,7 @@ class SqlHistory:
         async with self._database.writing() as connection:
             await connection.execute(upsert, rows)
 
+    @whole
     async def unused_images(self, before: datetime) -> Sequence[str]:
         """List the images that nobody wanted since then."""
         rows = tables.images.c

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from previewbot.adapters.store.database import Database, Insert
 from previewbot.adapters.store.tables import queue
+from previewbot.adapters.store.whole import whole
 from previewbot.core.ids import Key, Survey, Topic
 from previewbot.ports import Lease
 
@@ -39,6 +40,7 @@ class SqlQueue:
         self._lasts = lease
         self._bell = asyncio.Event()
 
+    @whole
     async def add(self, topics: Collection[Topic], at: datetime) -> None:
         """Make topics due at a time, or sooner where they already are."""
         if topics:
@@ -46,6 +48,7 @@ class SqlQueue:
                 await touch(self._database, connection, {str(topic): at for topic in topics})
             self.wake()
 
+    @whole
     async def lease(self, now: datetime) -> Lease | None:
         """Take the topic that is due longest."""
         while True:
@@ -60,12 +63,14 @@ class SqlQueue:
                     continue
             return Lease(topic, row.generation, row.token, row.touched_at, row.failures + 1)
 
+    @whole
     async def renew(self, lease: Lease, now: datetime) -> bool:
         """Keep a lease for longer; ``False`` if another worker has it."""
         async with self._database.writing() as connection:
             done = await connection.execute(update(queue).where(_held(lease)).values(leased_until=now + self._lasts))
         return done.rowcount == 1
 
+    @whole
     async def settle(self, lease: Lease, *, due: datetime | None, failed: bool = False) -> None:
         """Give a lease back; touched meanwhile, it is due at once, else at ``due`` (``None``: not by itself)."""
         async with self._database.writing() as connection:
@@ -76,6 +81,7 @@ class SqlQueue:
             await connection.execute(_give_back(lease, due, failed=failed))
         self.wake()
 
+    @whole
     async def next_due(self) -> datetime | None:
         """Say when the next topic without a lease is due; a lease ends when it lapses."""
         free = case((queue.c.token.is_(None), queue.c.due), else_=queue.c.leased_until)
@@ -103,11 +109,13 @@ class SqlQueue:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(bell.wait(), min(left, _LONGEST if self._database.is_sqlite else _POLL))
 
+    @whole
     async def depth(self, now: datetime) -> int:
         """Count what is due and not leased."""
         async with self._database.reading() as connection:
             return (await connection.execute(select(func.count()).where(_is_free(now)))).scalar_one()
 
+    @whole
     async def clear_leases(self) -> None:
         """End every lease: for the one process that may hold any, when it starts."""
         async with self._database.writing() as connection:

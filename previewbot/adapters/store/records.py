@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 from previewbot.adapters.store import tables
 from previewbot.adapters.store.codec import clean, decode, encode
 from previewbot.adapters.store.database import Database
+from previewbot.adapters.store.whole import whole
 from previewbot.core.ids import Key
 from previewbot.core.model import Ask, AskState, Command, Record
 
@@ -25,12 +26,14 @@ class SqlRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @whole
     async def load(self, key: Key) -> Record:
         """Read the record of an environment; an unknown one is empty."""
         async with self._database.reading() as connection:
             body = await connection.scalar(select(tables.records.c.body).where(tables.records.c.key == str(key)))
         return Record(key) if body is None else _record(key, body)
 
+    @whole
     async def save(self, record: Record) -> None:
         """Write a record whole."""
         facts = {
@@ -42,6 +45,7 @@ class SqlRecords:
         async with self._database.writing() as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_=facts))
 
+    @whole
     async def records(self, repository: int | None = None) -> Sequence[Record]:
         """List all records, newest first, of one repository where it is given."""
         rows = tables.records.c
@@ -53,12 +57,14 @@ class SqlRecords:
         keyed = ((Key.parse(name), body) for name, body in found)
         return tuple(_record(key, body) for key, body in keyed if key is not None)
 
+    @whole
     async def forget(self, key: Key) -> None:
         """Delete a record with its builds, releases and asks."""
         async with self._database.writing() as connection:
             for table in (tables.records, tables.builds, tables.releases, tables.asks):
                 await connection.execute(delete(table).where(table.c.key == str(key)))
 
+    @whole
     async def claim(self, key: Key, hosts: Collection[str]) -> Collection[str]:
         """Claim host names for an environment; returns those that are now its own."""
         if not hosts:
@@ -71,17 +77,20 @@ class SqlRecords:
             owned = set((await connection.execute(mine)).scalars())
         return tuple(host for host in dict.fromkeys(hosts) if host in owned)
 
+    @whole
     async def release_hosts(self, key: Key) -> None:
         """Give all host names of an environment back."""
         async with self._database.writing() as connection:
             await connection.execute(delete(tables.hosts).where(tables.hosts.c.key == str(key)))
 
+    @whole
     async def find_host(self, host: str) -> Key | None:
         """Say whose host name this is."""
         async with self._database.reading() as connection:
             found = await connection.scalar(select(tables.hosts.c.key).where(tables.hosts.c.host == clean(host)))
         return None if found is None else Key.parse(found)
 
+    @whole
     async def asks(self, key: Key) -> Sequence[Ask]:
         """List the asks of an environment that are neither done nor refused, oldest first."""
         rows = tables.asks
@@ -90,16 +99,19 @@ class SqlRecords:
             found = (await connection.execute(query)).all()
         return tuple(Ask(row.id, key, row.login, _command(row.command), AskState(row.state)) for row in found)
 
+    @whole
     async def mark(self, ask: Ask, state: AskState) -> None:
         """Move an ask to a state."""
         async with self._database.writing() as connection:
             await connection.execute(update(tables.asks).where(tables.asks.c.id == ask.id).values(state=state.value))
 
+    @whole
     async def prune(self, before: datetime) -> None:
         """Delete deliveries older than this; nothing else grows without end."""
         async with self._database.writing() as connection:
             await connection.execute(delete(tables.deliveries).where(tables.deliveries.c.received_at < before))
 
+    @whole
     async def check(self) -> str:
         """Describe the database in a line: ``sqlite, schema 0001, synchronous=FULL``."""
         return await self._database.describe()

@@ -1,0 +1,1 @@
+"""The store, beyond what its port promises."""
