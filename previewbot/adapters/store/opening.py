@@ -103,6 +103,7 @@ def _held(url: URL, *, exclusive: bool) -> Iterator[None]:
     file = Path(str(url.database))
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)  # SQLite would let others read it
         handle = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise _refused(f"the folder of the database cannot be written: {error}") from error

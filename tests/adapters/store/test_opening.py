@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -200,3 +201,19 @@ async def test_a_killed_lease_is_the_only_thing_that_opening_changes(sqlite_url:
     assert second is not None
     assert (second.topic, second.touched_at, second.attempt) == (first.topic, first.touched_at, 1)
     assert second.token != first.token
+
+
+async def test_nobody_else_can_read_the_database(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    async with open_store(f"sqlite:///{folder / 'x.db'}") as store:
+        await store.add([Key(1, 1)], NOW)
+        modes = {each.name: each.stat().st_mode & 0o777 for each in folder.iterdir()}
+    assert modes == dict.fromkeys(["x.db", "x.db-shm", "x.db-wal", "x.db.lock"], 0o600)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.postgres
+async def test_processes_that_start_together_migrate_once(postgres_url: str) -> None:
+    await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
+    async with open_store(postgres_url) as store:
+        assert "schema 0001" in await store.check()
