@@ -33,6 +33,8 @@ class Sweeper:
     world: World
     policy: Policy
     every: timedelta = timedelta(minutes=3)
+    prune_logs: Callable[[datetime, timedelta], int] = lambda _now, _keep: 0
+    """Deletes the logs of builds that are older than a length of time."""
     asked_again: set[str] = field(default_factory=set)
     """Deliveries that GitHub was asked to send again already."""
     looked_at: datetime | None = None
@@ -97,6 +99,7 @@ class Sweeper:
         """Forget environments that are long gone, with the logs of their builds."""
         before = self.world.clock.now() - self.policy.keep_history
         await self.world.store.prune(before)
+        await asyncio.to_thread(self.prune_logs, self.world.clock.now(), self.policy.keep_history)
         for record in await self.world.store.records():
             if record.status and record.status.state is State.GONE and record.status.since < before:
                 await self.world.store.release_hosts(record.key)

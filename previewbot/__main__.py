@@ -1,0 +1,236 @@
+"""The command line. Human by default, ``--json`` for machines; errors go to standard error and end with code 1 or 2.
+
+Heavy things are imported inside the commands, so that ``--help`` and ``validate`` answer at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from previewbot.settings import Settings
+
+T = TypeVar("T")
+
+cli = typer.Typer(
+    help="A running copy of your app for every pull request.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False,
+)  # fmt: skip
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+_CONFIG = Path("config/previewbot.yaml")
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()
+
+
+@cli.command()
+def serve(config: Config = _CONFIG) -> None:
+    """Run previewbot: webhook door, worker, front door control and pages in one process."""
+    from previewbot import app, telemetry
+    from previewbot.core.errors import Refused, Transient
+    from previewbot.settings import Faulty
+
+    settings = _load(config)
+    telemetry.configure(format=settings.log.format, level=settings.log.level)
+    try:
+        asyncio.run(app.serve(settings))
+    except (Refused, Transient, Faulty) as error:
+        _fail("previewbot cannot start.", str(error), f"Run `previewbot doctor --config {config}` to see all of it.")
+    except OSError as error:
+        address = f"{settings.server.host}:{settings.server.port}"
+        _fail(f"previewbot cannot listen on {address}.", str(error), "Change server.port, or end what listens there.")
+
+
+@cli.command()
+def doctor(config: Config = _CONFIG, as_json: Json = False) -> None:
+    """Check everything that previewbot needs, and say what to do about each failure."""
+    from previewbot.doctor import examine
+
+    findings = asyncio.run(examine(_load(config)))
+    problems = sum(not finding.ok for finding in findings)
+    if as_json:
+        _print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            _print(f"{finding.name:<17} {'ok' if finding.ok else 'FAIL':<5} {finding.detail}")
+            if not finding.ok:
+                _print(f"{'':<23} → {finding.fix}")
+        code = "" if not problems else " Exit code 1."
+        _print(f"{problems or 'No'} problem{'' if problems == 1 else 's'}.{code}")
+    raise typer.Exit(1 if problems else 0)
+
+
+@cli.command()
+def validate(
+    file: Annotated[Path, typer.Argument(help="The blueprint to check.")] = Path("previewbot.yaml"),
+    as_json: Json = False,
+) -> None:
+    """Check a blueprint: print every flaw with its place and fix, or the blueprint with all its defaults."""
+    from previewbot.core.blueprint import Blueprint
+    from previewbot.core.ids import slug
+    from previewbot.wire import blueprint as wire
+
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        _fail(f"{file} cannot be read.", str(error.strerror), "Name the file: previewbot validate FILE", code=2)
+    found = wire.parse(raw, file=str(file), fallback_app=slug(file.absolute().parent.name))
+    if isinstance(found, Blueprint):
+        _print(json.dumps(dataclasses.asdict(found), default=str, indent=2) if as_json else wire.render(found).rstrip())
+        return
+    if as_json:
+        _print(json.dumps([dataclasses.asdict(flaw) for flaw in found], indent=2))
+    for flaw in () if as_json else found:
+        typer.echo(str(flaw), err=True)
+    raise typer.Exit(1)
+
+
+@cli.command("list")
+def list_environments(
+    config: Config = _CONFIG,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are gone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show every environment with its state, commit, URL, age and reason."""
+    from previewbot.web.pages import Row, row
+
+    async def read(settings: Settings) -> list[Row]:
+        from previewbot.adapters.local import SystemClock
+        from previewbot.adapters.store import open_store
+
+        async with open_store(settings.database_url, exclusive=False) as store:
+            return [row(each, SystemClock().now()) for each in await store.records()]
+
+    rows = [each for each in _guard(read, _load(config)) if everything or each.state != "gone"]
+    if as_json:
+        _print(json.dumps([dataclasses.asdict(each) for each in rows], default=_iso, indent=2))
+        return
+    if not rows:
+        _print("No environments. Open a pull request in a repository where the App is installed.")
+        return
+    table = [("PULL REQUEST", "STATE", "COMMIT", "AGE", "URL", "WHY")]
+    table += [
+        (f"{each.repository}#{each.number}", each.state, (each.commit or "")[:7], each.age, each.url or "-", each.why)
+        for each in rows
+    ]
+    widths = [max(len(line[column]) for line in table) for column in range(5)]
+    for line in table:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
+        _print("  ".join((*cells, line[5])).rstrip())
+
+
+@cli.command()
+def migrate(config: Config = _CONFIG) -> None:
+    """Bring the database up to date; `serve` does the same when it starts."""
+    from previewbot.adapters.store import describe, migrate
+
+    async def run(settings: Settings) -> str:
+        settings.storage.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await migrate(settings.database_url)
+        return await describe(settings.database_url)
+
+    _print(_guard(run, _load(config)))
+
+
+@cli.command()
+def setup(
+    url: Annotated[
+        str, typer.Option("--url", help="Where GitHub will reach previewbot: https://previewbot.example.com")
+    ],
+    folder: Annotated[Path, typer.Option("--folder", help="Where the App's key and secret are kept.")] = Path(
+        "secrets"
+    ),
+    name: Annotated[str, typer.Option("--name", help="The App's name, unique on that GitHub.")] = "previewbot",
+    organization: Annotated[str | None, typer.Option("--org", help="The organisation that will own the App.")] = None,
+    github: Annotated[str, typer.Option("--github", help="The GitHub to use.")] = "https://github.com",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an earlier setup.")] = False,
+) -> None:
+    """Register previewbot as a GitHub App: one page, one click, three private files."""
+    from previewbot.setup import Order, SetupFailed, read_manifest, register
+
+    order = Order(
+        hook_url=f"{url.rstrip('/')}/webhook", folder=folder, name=name, organization=organization, web_url=github,
+        force=force,
+    )  # fmt: skip
+
+    def announce(page: str) -> None:
+        typer.echo(f"Open {page} in your browser and press the button. Waiting for GitHub…", err=True)
+
+    try:
+        made = asyncio.run(register(order, read_manifest(), announce=announce))
+    except SetupFailed as failed:
+        _fail("The App was not registered.", str(failed), "Mend that and run the setup again.")
+    except KeyboardInterrupt:
+        _fail("The App was not registered.", "Stopped before GitHub answered.", "Run the setup again.")
+    _print(f"Registered {made.slug} (id {made.app_id}).")
+    for file in made.files:
+        _print(f"  wrote {file}")
+    _print(f"Next:\n  1. Set github.app_id: {made.app_id} and the two files in config/previewbot.yaml.")
+    _print(f"  2. Install the App on your repositories: {made.install_url}")
+    _print("  3. previewbot doctor, then previewbot serve.")
+
+
+@cli.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Run the whole story without a person, and end.")] = False,
+) -> None:
+    """Run the main job on this machine, with a simulated GitHub to look at."""
+    from previewbot.demo.story import run
+
+    raise typer.Exit(run(once=once))
+
+
+def _load(config: Path) -> Settings:
+    from previewbot.settings import Faulty, load
+
+    try:
+        return load(config)
+    except Faulty as faulty:
+        for fault in faulty.faults:
+            typer.echo(fault, err=True)
+        typer.echo(f"Mend {config}; config/previewbot.yaml in the sources shows every setting.", err=True)
+        raise typer.Exit(2) from None
+
+
+def _guard(run: Callable[[Settings], Coroutine[Any, Any, T]], settings: Settings) -> T:
+    from previewbot.core.errors import Refused, Transient
+
+    try:
+        return asyncio.run(run(settings))
+    except (Refused, Transient) as error:
+        _fail("The database cannot be used.", str(error), "Check storage.folder and storage.database_url.")
+
+
+def _iso(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _fail(what: str, why: str, fix: str, *, code: int = 1) -> NoReturn:
+    """Say what failed, the likely cause, and what mends it; three lines, on standard error."""
+    for line in (what, f"  {why}", f"  → {fix}"):
+        typer.echo(line, err=True)
+    raise typer.Exit(code)
+
+
+def _print(text: str) -> None:
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""The wiring: settings to adapters, adapters to engine and web. It knows everything and decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+import uvicorn
+
+from previewbot.adapters.caddy import Caddy, RouteTable
+from previewbot.adapters.docker import DockerBuilder, DockerRuntime, Limits, connect
+from previewbot.adapters.git import GitSource
+from previewbot.adapters.github import AppCredentials, GitHubHub
+from previewbot.adapters.local import LogFiles, SystemClock
+from previewbot.adapters.store import open_store
+from previewbot.core.blueprint import Filters
+from previewbot.core.desire import Address
+from previewbot.core.errors import Transient
+from previewbot.core.ids import Key
+from previewbot.core.model import State
+from previewbot.engine.reconcile import Reconciler
+from previewbot.engine.sweep import Sweeper, survey, watch
+from previewbot.engine.trouble import apologise
+from previewbot.engine.worker import Work, Worker
+from previewbot.engine.world import Policy, World
+from previewbot.ports import Lease
+from previewbot.settings import Settings, read_secret
+from previewbot.telemetry import Metrics
+from previewbot.web.app import Site, create_app
+from previewbot.web.pages import Pages
+from previewbot.web.webhook import Door
+
+log = structlog.get_logger(__name__)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Read the operator's rules from the configuration."""
+    previews = settings.previews
+    return Policy(
+        address=Address(previews.domain, previews.port, previews.scheme),
+        base_url=settings.server.public_url.rstrip("/"),
+        apps=frozenset(previews.apps),
+        filters=Filters(
+            drafts=previews.drafts,
+            label=previews.label,
+            label_required=previews.label_required,
+            exclude_label=previews.exclude_label,
+            branches=tuple(previews.branches),
+            paths=tuple(previews.paths),
+        ),
+        drain=previews.drain,
+        keep_images=settings.storage.keep_images,
+        keep_history=settings.storage.keep_history,
+    )
+
+
+def hub_of(settings: Settings) -> GitHubHub:
+    """Make the client of GitHub; reads the App's private key."""
+    key = read_secret(settings.github.private_key_file).decode("ascii", "replace")
+    return GitHubHub(AppCredentials(settings.github.app_id, key, settings.github.api_url), clock=SystemClock())
+
+
+@dataclass(frozen=True, slots=True)
+class Previewbot:
+    """Everything, wired."""
+
+    settings: Settings
+    world: World
+    policy: Policy
+    metrics: Metrics
+    table: RouteTable
+    logs: LogFiles
+
+
+@asynccontextmanager
+async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
+    """Open everything that previewbot works with, and close it again. Raises ``Faulty``, ``Refused``, ``Transient``."""
+    folder = settings.storage.folder.absolute()
+    for part in (folder, folder / "logs", folder / "source"):
+        part.mkdir(mode=0o700, parents=True, exist_ok=True)
+    clock, logs = SystemClock(), LogFiles(folder / "logs")
+    async with AsyncExitStack() as stack:
+        hub = hub_of(settings)
+        stack.push_async_callback(hub.aclose)
+        store = await stack.enter_async_context(open_store(settings.database_url))
+        source = GitSource(folder / "source", hub.credential)
+        engine = connect(settings.docker.host)
+        limits = Limits(memory=settings.docker.memory, cpus=settings.docker.cpus, pids=settings.docker.pids)
+        builder = DockerBuilder(
+            engine,
+            instance=settings.instance_name,
+            source=source,
+            logs=logs,
+            clock=clock,
+            at_once=settings.docker.builds_at_once,
+            time_limit=settings.docker.build_time_limit,
+        )
+        stack.push_async_callback(builder.close)
+        table = RouteTable(folder / "routes.json")
+        caddy = Caddy(
+            settings.caddy.admin,
+            table=table,
+            listen=tuple(settings.caddy.listen),
+            ask=f"{_reachable(settings.server.host)}:{settings.server.port}",
+        )
+        stack.push_async_callback(caddy.aclose)
+        runtime = DockerRuntime(engine, instance=settings.instance_name, limits=limits)
+        world = World(hub, source, builder, runtime, caddy, store, logs, clock)
+        yield Previewbot(settings, world, policy_of(settings), Metrics(), table, logs)
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - asked, not bound
+
+
+def worker_of(bot: Previewbot) -> Worker:
+    """Make the worker that drives every environment."""
+    reconciler = Reconciler(bot.world, bot.policy)
+
+    async def reconcile(lease: Lease) -> timedelta | None:
+        assert isinstance(lease.topic, Key)  # noqa: S101 - the worker's match says so
+        with bot.metrics.pass_seconds.time():
+            again = await reconciler.reconcile(lease.topic, lease.touched_at)
+        bot.metrics.passes.labels("done").inc()
+        return again
+
+    async def look_over(lease: Lease) -> None:
+        await bot.world.store.add(await survey(bot.world, lease.topic.repository), bot.world.clock.now())
+
+    async def trouble(lease: Lease, error: Exception) -> None:
+        bot.metrics.passes.labels(type(error).__name__.lower()).inc()
+        await apologise(bot.world, bot.policy, lease, error)
+
+    work = Work(reconcile, look_over, trouble)
+    return Worker(bot.world.store, bot.world.clock, work, at_once=bot.settings.worker.at_once)
+
+
+def site_of(bot: Previewbot) -> Site:
+    """Make what is served."""
+    settings, world = bot.settings, bot.world
+    token = read_secret(settings.server.pages_token_file) if settings.server.pages_token_file else None
+    secrets = tuple(read_secret(each) for each in settings.github.webhook_secret_files)
+
+    async def ready() -> str | None:
+        try:
+            await world.store.check()
+        except Transient as transient:
+            return str(transient)
+        return None
+
+    async def measure() -> None:
+        bot.metrics.environments.clear()
+        for record in await world.store.records():
+            if record.status and record.status.state is not State.GONE:
+                bot.metrics.environments.labels(record.status.state, record.status.reason).inc()
+        bot.metrics.queue_depth.set(await world.store.depth(world.clock.now()))
+
+    door = Door(world.store, world.clock, secrets, bot.metrics)
+    pages = Pages(world.store, world.logs, world.clock, bot.table.find, token)
+    return Site(door, pages, bot.metrics, ready, measure)
+
+
+async def serve(settings: Settings) -> None:
+    """Run everything until a signal says otherwise: door, pages, worker, sweep and watch in one process."""
+    async with assemble(settings) as bot:
+        server = _Server(
+            uvicorn.Config(
+                create_app(site_of(bot)),
+                host=settings.server.host,
+                port=settings.server.port,
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=5,
+                h11_max_incomplete_event_size=64 * 1024,
+            )
+        )
+        sweeper = Sweeper(bot.world, bot.policy, every=settings.worker.sweep_every, prune_logs=bot.logs.prune)
+        work = [asyncio.create_task(each) for each in (worker_of(bot).run(), sweeper.run(), watch(bot.world))]
+        for each in work:
+            each.add_done_callback(lambda task: _end(server, task))
+        log.info("serving", url=settings.server.public_url, instance=settings.instance_name)
+        try:
+            with _signals(server):
+                await server.serve()
+        finally:
+            for each in work:
+                each.cancel()
+            done = await asyncio.gather(*work, return_exceptions=True)
+        log.info("stopped")
+        for failed in done:
+            if isinstance(failed, Exception):
+                raise failed
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, whose signals are ours: work under way is given back before the process ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextmanager
+def _signals(server: uvicorn.Server) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _end(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    """A process whose worker died must not go on accepting deliveries: it ends, and whoever runs it starts it anew."""
+    if not task.cancelled() and task.exception():
+        log.error("worker died", exc_info=task.exception())
+        server.should_exit = True

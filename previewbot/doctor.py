@@ -1,0 +1,153 @@
+"""Everything that previewbot needs, checked one by one, and for each failure what to do. It changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from previewbot import app
+from previewbot.adapters.caddy import Caddy, RouteTable
+from previewbot.adapters.docker import connect, describe
+from previewbot.adapters.github import AppDescription
+from previewbot.adapters.store import describe as describe_store
+from previewbot.core.errors import Refused, Transient
+from previewbot.settings import Faulty, Settings, read_secret
+from previewbot.setup import read_manifest
+
+_ROOM = 2 * 1024**3
+"""Bytes of disk below which builds soon fail."""
+
+_SKEW = timedelta(seconds=30)
+"""How far the clock may be off: GitHub refuses an App's tokens from the future."""
+
+_RANK = {"read": 1, "write": 2, "admin": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found: ``fix`` says what to do where it is not ``ok``."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Check everything at once; no check stops another."""
+    checks: dict[str, Callable[[Settings], Awaitable[list[Finding]]]] = {
+        "GitHub App": _github,
+        "Webhook secret": _secret,
+        "Engine": _engine,
+        "Front door": _front_door,
+        "Database": _database,
+        "Disk": _disk,
+    }
+    found = await asyncio.gather(*(_guarded(name, check, settings) for name, check in checks.items()))
+    return [finding for findings in found for finding in findings]
+
+
+async def _guarded(
+    name: str, check: Callable[[Settings], Awaitable[list[Finding]]], settings: Settings
+) -> list[Finding]:
+    try:
+        async with asyncio.timeout(30):
+            return await check(settings)
+    except (Transient, Refused, Faulty) as error:
+        return [Finding(name, ok=False, detail=str(error), fix=_FIXES[name])]
+    except TimeoutError:
+        return [Finding(name, ok=False, detail="does not answer within 30 s", fix=_FIXES[name])]
+
+
+_FIXES = {
+    "GitHub App": "Check github.app_id, github.private_key_file and github.api_url, or run `previewbot setup` again.",
+    "Webhook secret": "Write the App's webhook secret to the file that github.webhook_secret_files names.",
+    "Engine": "Start Docker (or Podman's socket), and check docker.host and who may open the socket.",
+    "Front door": "Start Caddy with its admin API (`caddy run`), and check caddy.admin.",
+    "Database": "Check storage.folder and storage.database_url, and who may write there.",
+    "Disk": "Free some disk, or point storage.folder at a larger one.",
+}
+
+
+async def _github(settings: Settings) -> list[Finding]:
+    hub = app.hub_of(settings)
+    try:
+        found = await hub.describe()
+    finally:
+        await hub.aclose()
+    plural = "" if found.installations == 1 else "s"
+    about = f"{found.slug} (id {found.id}), {found.installations} installation{plural}"
+    install = "" if found.installations else f"Install it: https://github.com/apps/{found.slug}/installations/new"
+    return [
+        Finding("GitHub App", ok=bool(found.installations), detail=about, fix=install),
+        _permissions(found),
+        _events(found),
+        _clock(found),
+    ]
+
+
+def _permissions(found: AppDescription) -> Finding:
+    wanted: dict[str, str] = read_manifest()["default_permissions"]
+    lacking = [
+        f"{name}: {level}"
+        for name, level in wanted.items()
+        if _RANK.get(found.permissions.get(name, ""), 0) < _RANK[level]
+    ]
+    fix = f"Settings › Developer settings › {found.slug} › Permissions; then accept them in each installation."
+    detail = f"the App lacks {', '.join(lacking)}" if lacking else f"{len(wanted)} as in app-manifest.yml"
+    return Finding("  permissions", ok=not lacking, detail=detail, fix=fix)
+
+
+def _events(found: AppDescription) -> Finding:
+    lacking = sorted(set(read_manifest()["default_events"]) - set(found.events))
+    fix = f"Settings › Developer settings › {found.slug} › Permissions & events › Subscribe to events."
+    detail = f"the App does not get {', '.join(lacking)}" if lacking else "as in app-manifest.yml"
+    return Finding("  events", ok=not lacking, detail=detail, fix=fix)
+
+
+def _clock(found: AppDescription) -> Finding:
+    off = abs(found.clock_skew) > _SKEW
+    seconds = abs(found.clock_skew).total_seconds()
+    detail = f"{seconds:.0f} s {'ahead of' if found.clock_skew > timedelta(0) else 'behind'} GitHub's"
+    return Finding(
+        "Clock", ok=not off, detail=detail if off else "within seconds of GitHub's", fix="Run an NTP client."
+    )
+
+
+async def _secret(settings: Settings) -> list[Finding]:
+    count = len([read_secret(each) for each in settings.github.webhook_secret_files])
+    exposed = [each for each in settings.github.webhook_secret_files if each.stat().st_mode & 0o077]
+    exposed += [each for each in (settings.github.private_key_file,) if each.exists() and each.stat().st_mode & 0o077]
+    if exposed:
+        names = " ".join(map(str, exposed))
+        return [Finding("Webhook secret", ok=False, detail=f"others may read {names}", fix=f"chmod 600 {names}")]
+    return [Finding("Webhook secret", ok=True, detail=f"{count} secret{'s' if count > 1 else ''}")]
+
+
+async def _engine(settings: Settings) -> list[Finding]:
+    return [Finding("Engine", ok=True, detail=await describe(connect(settings.docker.host)))]
+
+
+async def _front_door(settings: Settings) -> list[Finding]:
+    table = RouteTable(Path("/nonexistent/routes.json"))
+    caddy = Caddy(settings.caddy.admin, table=table, listen=tuple(settings.caddy.listen), ask="127.0.0.1:1")
+    try:
+        return [Finding("Front door", ok=True, detail=await caddy.check())]
+    finally:
+        await caddy.aclose()
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    return [Finding("Database", ok=True, detail=await describe_store(settings.database_url))]
+
+
+async def _disk(settings: Settings) -> list[Finding]:
+    folder = settings.storage.folder.absolute()
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    free = shutil.disk_usage(there).free
+    detail = f"{free / 1024**3:.0f} GiB free for {folder}"
+    return [Finding("Disk", ok=free > _ROOM, detail=detail, fix=_FIXES["Disk"])]
