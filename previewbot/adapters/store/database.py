@@ -110,8 +110,12 @@ def _sqlite(url: URL) -> AsyncEngine:
     def prepare(connection: DBAPIConnection, record: object) -> None:  # noqa: ARG001
         connection.isolation_level = None  # transactions begin below, not where the driver thinks
         cursor = connection.cursor()
-        for setting in (_BUSY, *_SETTINGS):
-            cursor.execute(setting)
+        try:
+            for setting in (_BUSY, *_SETTINGS):
+                cursor.execute(setting)
+        except BaseException:
+            connection.close()  # nobody else knows of it yet
+            raise
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -46,13 +48,15 @@ async def opened(url: str, *, exclusive: bool) -> AsyncIterator[Database]:
     it does not answer.
     """
     parsed = parse(url)
-    with _held(parsed, exclusive=exclusive):
+    file = _file(parsed)
+    with _held(file if exclusive else None):
+        if file is not None:
+            await asyncio.to_thread(_examine, file)
         try:
             database = Database(parsed)
         except ModuleNotFoundError:
             raise _refused("PostgreSQL needs its driver: install `previewbot[postgres]`") from None
         try:
-            await _examine(database)
             async with database.writing() as connection:
                 await connection.run_sync(upgrade)
             yield database
@@ -79,28 +83,31 @@ def upgrade(connection: Connection) -> None:
         raise _refused(f"the database belongs to another version of previewbot: {error}") from error
 
 
-async def _examine(database: Database) -> None:
-    """Refuse a file that is damaged now, before anything is written to it."""
-    if not database.is_sqlite:
-        return
+def _examine(file: Path) -> None:
+    """Refuse a file that is damaged or no database, before anything is written to it."""
     try:
-        async with database.reading() as connection:
-            said = (await connection.execute(text("PRAGMA quick_check(1)"))).scalar_one()
-    except Transient as error:
-        if "unable to open" in str(error):
-            raise _refused(f"the database {database.url.database} cannot be opened") from error
-        raise
+        with closing(sqlite3.connect(file, timeout=10)) as connection:
+            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise Transient(f"the database is unwell: {error}") from error
+        raise _refused(f"the database {file} cannot be used: {error}") from error
     if said != "ok":
-        raise _refused(f"the database {database.url.database} is damaged: {said}")
+        raise _refused(f"the database {file} is damaged: {said}")
+
+
+def _file(url: URL) -> Path | None:
+    """The file of a SQLite database."""
+    in_file = url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
+    return Path(str(url.database)) if in_file else None
 
 
 @contextmanager
-def _held(url: URL, *, exclusive: bool) -> Iterator[None]:
+def _held(file: Path | None) -> Iterator[None]:
     """Hold a SQLite file: the operating system lets go of the lock however this process ends."""
-    if url.get_backend_name() != "sqlite" or not exclusive or url.database in {None, "", ":memory:"}:
+    if file is None:
         yield
         return
-    file = Path(str(url.database))
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)  # SQLite would let others read it

@@ -137,7 +137,7 @@ async def test_a_database_that_nobody_can_use_is_refused_with_the_reason(url: st
 
 async def test_a_folder_in_the_place_of_the_database_is_refused(sqlite_url: str) -> None:
     file_of(sqlite_url).mkdir()
-    with pytest.raises(Refused, match="cannot be opened"):
+    with pytest.raises(Refused, match="cannot be used"):
         await migrate(sqlite_url)
 
 
