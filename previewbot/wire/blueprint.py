@@ -1,28 +1,25 @@
-"""``previewbot.yaml`` to a blueprint, or to all its flaws with their places; and back again."""
+"""``previewbot.yaml`` to a blueprint, or to all its flaws with their places; and its published schema."""
 
 from __future__ import annotations
 
-import difflib
-import io
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
+from pydantic import ValidationError
 
 from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Health, Service
 from previewbot.wire import dockerfile
-from previewbot.wire.blueprint_shape import (
-    BlueprintShape,
-    BuildShape,
-    HealthShape,
-    PreviewsShape,
-    ServiceShape,
-)
+from previewbot.wire.blueprint_flaws import contradictions, empties, translate
+from previewbot.wire.blueprint_shape import BlueprintShape, HealthShape, ServiceShape
+from previewbot.wire.blueprint_text import render
 from previewbot.wire.yaml_source import Document, Path, load
 
+__all__ = ["from_dockerfile", "parse", "render", "schema", "schema_text"]
+
 _DEFAULT_PORT = 8080
+_MOST_FLAWS = 50
+"""Nobody reads more than these at once."""
 
 
 def parse(raw: bytes, *, file: str = "previewbot.yaml", fallback_app: str) -> Blueprint | tuple[Flaw, ...]:
@@ -31,46 +28,31 @@ def parse(raw: bytes, *, file: str = "previewbot.yaml", fallback_app: str) -> Bl
     ``fallback_app`` is the app's name where the file gives none: a slug.
     """
     document = load(raw, file)
-    flaws = list(document.flaws)
-    if document.value is None and not flaws:
-        flaws.append(Flaw(file, 1, 1, "the file is empty", "begin with `version: 1` and `services:`"))
     if not isinstance(document.value, dict):
-        flaws = flaws or [document.flaw((), "keys and values are needed here", "begin with `version: 1`")]
-        return tuple(flaws)
+        return tuple(document.flaws) or (_no_mapping(document),)
+    flaws = [*document.flaws, *empties(document), *contradictions(document)]
     try:
         shape = BlueprintShape.model_validate(document.value)
     except ValidationError as error:
-        flaws += [_flaw(document, each) for each in error.errors(include_url=False)]
-    else:
-        flaws += _contradictions(document, shape)
+        faults = [each for each in error.errors(include_url=False) if each["input"] is not None]
+        flaws += [translate(document, each) for each in faults[:_MOST_FLAWS]]
     if flaws:
-        return tuple(sorted(set(flaws), key=lambda flaw: (flaw.line, flaw.column, flaw.problem)))
+        return tuple(sorted(set(flaws), key=lambda flaw: (flaw.line, flaw.column, flaw.problem)))[:_MOST_FLAWS]
     return _translate(document, shape, fallback_app)
 
 
+def _no_mapping(document: Document) -> Flaw:
+    problem = "the file is empty" if document.value is None else "the file must be keys and values"
+    return document.flaw((), problem, "begin with `version: 1` and `services:`")
+
+
 def from_dockerfile(raw: bytes, *, app: str) -> Blueprint:
-    """Make the blueprint of a repository that has only a ``Dockerfile``: one public service, ``web``."""
+    """Make the blueprint of a repository that has only a ``Dockerfile``: one public service, ``web``.
+
+    Its port is the one exposed, else 8080; like every service's, it stands in its variable ``PORT``.
+    """
     port = dockerfile.exposed_port(raw) or _DEFAULT_PORT
     return Blueprint(app, (Service("web", build=Build(), port=port, public=True),))
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of the file, for editors."""
-    made = BlueprintShape.model_json_schema()
-    service = made["$defs"]["ServiceShape"]["properties"]
-    for name in ("build", "command", "health"):  # each may also be a single text
-        whole = service[name].pop("anyOf", None) or [{"$ref": service[name].pop("$ref")}]
-        service[name]["anyOf"] = [{"type": "string"}, *whole]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "previewbot.yaml"}
-
-
-def render(blueprint: Blueprint) -> str:
-    """Write a blueprint as YAML with every default in it; ``parse`` reads the same blueprint back."""
-    out = io.StringIO()
-    writer = YAML()
-    writer.default_flow_style = False
-    writer.dump(_plain(blueprint), out)
-    return out.getvalue()
 
 
 # --- from the shape to core -----------------------------------------------------------------------------------------
@@ -96,6 +78,8 @@ def _translate(document: Document, shape: BlueprintShape, fallback_app: str) -> 
 
 def _service(document: Document, name: str, shape: ServiceShape, *, is_default: bool) -> Service:
     path = ("services", name)
+    health = shape.health or HealthShape()
+    timeout = health.timeout or Health().timeout
     build = None
     if shape.build:
         args = _as_written(document, (*path, "build", "args"), shape.build.args)
@@ -107,7 +91,7 @@ def _service(document: Document, name: str, shape: ServiceShape, *, is_default: 
         command=tuple(shape.command) if shape.command else None,
         port=shape.port,
         public=is_default if shape.public is None else shape.public,
-        health=Health(shape.health.path, shape.health.timeout),
+        health=Health(health.path, timeout),
         env=_as_written(document, (*path, "env"), shape.env),
         replicas=shape.replicas,
     )
@@ -115,140 +99,35 @@ def _service(document: Document, name: str, shape: ServiceShape, *, is_default: 
 
 def _as_written(document: Document, path: Path, values: Mapping[str, object]) -> dict[str, str]:
     """Keep ``1.10`` what the user typed, and not what a number becomes."""
-    return {name: document.written.get((*path, name), str(value)) for name, value in values.items()}
+    return {name: document.written[*path, name] for name in values}
 
 
-def _contradictions(document: Document, shape: BlueprintShape) -> Iterator[Flaw]:
-    for name, service in shape.services.items():
-        path: Path = ("services", name)
-        if (service.build is None) == (service.image is None):
-            has = "both `build` and `image`" if service.build else "neither `build` nor `image`"
-            yield document.flaw(path, f"service `{name}` has {has}", "give exactly one of them", key=True)
-        if service.public and service.port is None:
-            yield document.flaw((*path, "public"), f"service `{name}` is public but has no port", "give its `port`")
-        if service.health.path and service.port is None:
-            yield document.flaw((*path, "health"), f"service `{name}` has no port to ask", "give its `port`")
+# --- the published schema -------------------------------------------------------------------------------------------
 
 
-# --- from pydantic's errors to flaws --------------------------------------------------------------------------------
-
-_SHAPES: Mapping[str, type[BaseModel]] = {
-    "build": BuildShape,
-    "health": HealthShape,
-    "previews": PreviewsShape,
-}
-
-_FIXES = {
-    "missing": "add it",
-    "int_type": "write a whole number",
-    "bool_type": "write true or false",
-    "string_type": "write a text, in quotes if it looks like a number",
-    "dict_type": "write keys and values, indented below it",
-    "model_type": "write keys and values, indented below it",
-    "list_type": "write a list",
-    "string_pattern_mismatch": "names are lower case letters, digits and hyphens, and begin with a letter",
-}
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file, for editors: whatever it refuses, ``parse`` refuses too."""
+    made = _tidy(BlueprintShape.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "previewbot.yaml"}
 
 
-def _flaw(document: Document, error: ErrorDetails) -> Flaw:
-    path = _written_path(document, error["loc"])
-    name = str(path[-1]) if path else ""
-    where = f" in {_where(path[:-1])}" if len(path) > 1 else ""
-    match error["type"]:
-        case "extra_forbidden":
-            return document.flaw(path, f"unknown key `{name}`{where}", _suggest(path), key=True)
-        case "missing":
-            return document.flaw(path, f"`{name}` is missing{where}", "add it")
-        case kind:
-            said = error["msg"].removeprefix("Value error, ")
-            fix = _FIXES.get(kind, "" if kind == "value_error" else "see the reference")
-            return document.flaw(path, f"`{name}`{where}: {said[:1].lower()}{said[1:]}"[:300], fix)
+def schema_text() -> str:
+    """The JSON Schema as ``config/blueprint.schema.json`` holds it."""
+    return json.dumps(schema(), indent=2) + "\n"
 
 
-def _written_path(document: Document, location: tuple[int | str, ...]) -> Path:
-    """Leave out what pydantic puts between the keys: names of union members and ``[key]``."""
-    path: Path = ()
-    for part in location:
-        if part == "[key]":
-            break
-        is_last = part == location[-1]
-        if (*path, part) in document.places or (is_last and part not in {"str", "bool", "int", "float"}):
-            path = (*path, part)
-    return path
-
-
-def _where(path: Path) -> str:
-    match path:
-        case ("services", name):
-            return f"service `{name}`"
-        case ("services", name, *rest):
-            return f"`{'.'.join(map(str, rest))}` of service `{name}`"
-        case _:
-            return f"`{'.'.join(map(str, path))}`"
-
-
-def _suggest(path: Path) -> str:
-    shape = _shape_at(path[:-1])
-    known = list(shape.model_fields)
-    close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
-
-
-def _shape_at(path: Path) -> type[BaseModel]:
-    if len(path) == 2 and path[0] == "services":  # noqa: PLR2004 - services.NAME
-        return ServiceShape
-    return _SHAPES.get(str(path[-1]), BlueprintShape) if path else BlueprintShape
-
-
-# --- and back -------------------------------------------------------------------------------------------------------
-
-
-def _plain(blueprint: Blueprint) -> dict[str, object]:
-    return {
-        "version": 1,
-        "app": blueprint.app,
-        "services": {service.name: _plain_service(service) for service in blueprint.services},
-        "previews": _given(
-            {
-                "drafts": blueprint.previews.drafts,
-                "label": blueprint.previews.label,
-                "label_required": blueprint.previews.label_required,
-                "exclude_label": blueprint.previews.exclude_label,
-                "branches": _listed(blueprint.previews.branches),
-                "paths": _listed(blueprint.previews.paths),
-            }
-        ),
-    }
-
-
-def _plain_service(service: Service) -> dict[str, object]:
-    build = service.build and _given(
-        {
-            "context": service.build.context,
-            "dockerfile": service.build.dockerfile,
-            "target": service.build.target,
-            "args": dict(service.build.args),
-        }
-    )
-    return _given(
-        {
-            "build": build,
-            "image": service.image,
-            "command": _listed(service.command),
-            "port": service.port,
-            "public": service.public,
-            "health": _given(
-                {"path": service.health.path, "timeout": f"{int(service.health.timeout.total_seconds())}s"}
-            ),
-            "env": dict(service.env),
-            "replicas": service.replicas,
-        }
-    )
-
-
-def _given(values: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _listed(values: tuple[str, ...] | None) -> list[str] | None:
-    return None if values is None else list(values)
+def _tidy(node: Any) -> Any:  # noqa: ANN401 - JSON
+    """Leave out what helps nobody who edits a file: titles, and that a key may be null instead of absent."""
+    if isinstance(node, list):
+        return [_tidy(each) for each in node if each != {"type": "null"}]
+    if not isinstance(node, dict):
+        return node
+    made = {name: _tidy(each) for name, each in node.items() if not (name == "title" and isinstance(each, str))}
+    if made.get("default") is None or isinstance(made["default"], dict):
+        made.pop("default", None)
+    if len(made.get("anyOf", ())) == 1:
+        made |= made.pop("anyOf")[0]
+    if "patternProperties" in made:
+        ((pattern, value),) = made.pop("patternProperties").items()
+        made |= {"propertyNames": {"pattern": pattern}, "additionalProperties": value}
+    return made
