@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest_plugins = [
+    "tests.fixtures.engine",
     "tests.fixtures.postgres",
     "tests.fixtures.store",
 ]

@@ -1,0 +1,11 @@
+"""One machine with a Docker-compatible engine: it builds the images and runs the releases.
+
+The rest of previewbot sees ``ports.Builder`` and ``ports.Runtime``. Whatever does not carry this instance's labels is
+never adopted, changed or deleted.
+"""
+
+from previewbot.adapters.docker.engine import Engine, connect, describe
+from previewbot.adapters.docker.limits import Limits
+from previewbot.adapters.docker.runtime import DockerRuntime
+
+__all__ = ["DockerRuntime", "Engine", "Limits", "connect", "describe"]

@@ -1,0 +1,91 @@
+"""The bodies that are sent to the engine to make a container or a network: every limit and every lock is here.
+
+Field names are those of the Docker Engine API (``POST /containers/create``, ``POST /networks/create``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from previewbot.adapters.docker.images import Image
+from previewbot.adapters.docker.labels import INDEX, SERVICE, Names, Target
+from previewbot.adapters.docker.limits import MIB, Limits
+from previewbot.core.ids import Key
+from previewbot.core.model import ServiceSpec
+
+_NANO = 1_000_000_000
+_LOG_FILES = 2
+_HOST_NAME_LIMIT = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Berth:
+    """Where one container belongs."""
+
+    key: Key
+    revision: str
+    service: ServiceSpec
+    index: int
+
+    def name(self, names: Names) -> str:
+        """Its name in the engine."""
+        return names.container(self.key, self.revision, self.service.name, self.index)
+
+    def labels(self, names: Names) -> dict[str, str]:
+        """Its labels."""
+        own = {SERVICE: self.service.name, INDEX: str(self.index)}
+        return names.labels(self.key, self.revision) | own | Target.of(self.service).labels()
+
+
+def container(berth: Berth, image: Image, *, names: Names, limits: Limits) -> dict[str, Any]:
+    """Describe a container."""
+    service, network = berth.service, names.network(berth.key, berth.revision)
+    made: dict[str, Any] = {
+        "Image": image.id,
+        "Hostname": service.name[:_HOST_NAME_LIMIT],
+        "Env": [f"{name}={value}" for name, value in service.env.items()],
+        "Labels": berth.labels(names),
+        "HostConfig": _host(berth, image.volumes, names, limits),
+        "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": [service.name]}}},
+    }
+    if service.command is not None:
+        made["Cmd"] = list(service.command)
+    if service.port is not None:
+        made["ExposedPorts"] = {f"{service.port}/tcp": {}}
+    return made
+
+
+def _host(berth: Berth, volumes: Iterable[str], names: Names, limits: Limits) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "NetworkMode": names.network(berth.key, berth.revision),
+        "Init": True,
+        "RestartPolicy": {"Name": "unless-stopped"},
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges:true"],
+        "Memory": limits.memory,
+        "MemorySwap": limits.memory,
+        "NanoCpus": int(limits.cpus * _NANO),
+        "PidsLimit": limits.pids,
+        "LogConfig": _log(limits),
+        "Mounts": [_volume(folder, berth, names) for folder in volumes],
+    }
+    if berth.service.port is not None:
+        # An empty port is any free one; loopback alone, so that nothing but the front door's machine reaches it.
+        made["PortBindings"] = {f"{berth.service.port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
+    if limits.runtime is not None:
+        made["Runtime"] = limits.runtime
+    return made
+
+
+def _log(limits: Limits) -> dict[str, Any]:
+    size = max(1, math.ceil(limits.log / _LOG_FILES / MIB))
+    return {"Type": "json-file", "Config": {"max-size": f"{size}m", "max-file": str(_LOG_FILES)}}
+
+
+def _volume(folder: str, berth: Berth, names: Names) -> dict[str, Any]:
+    """A volume without a name goes with its container; labelled, it is found should that ever fail."""
+    labels = names.labels(berth.key, berth.revision)
+    return {"Type": "volume", "Target": folder, "VolumeOptions": {"Labels": labels}}

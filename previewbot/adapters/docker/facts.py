@@ -1,0 +1,96 @@
+"""What one container is like now, read from the engine's answer to an inspection. Nothing is asked here."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from previewbot.adapters.docker.limits import MIB
+
+_ALIVE = frozenset({"running", "restarting", "paused"})
+_SIGNALLED = 128
+_KNOWN_EXITS = {126: "its command cannot be run", 127: "command not found"}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One container; ``restarts`` counts how often the engine started it again after an exit."""
+
+    id: str
+    status: str
+    started_at: str
+    """As the engine writes it: it differs after every start."""
+    restarts: int
+    exit_code: int
+    out_of_memory: bool
+    memory: int
+    """Its limit in bytes."""
+    labels: Mapping[str, str]
+    ip: str | None
+    published: Mapping[int, int]
+    """Port inside to port on loopback."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the engine runs it or means to run it again."""
+        return self.status in _ALIVE
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its program runs now."""
+        return self.status in ("running", "paused")
+
+    def running_seconds(self, now: datetime) -> float:
+        """How long its program has been running, by the engine's clock."""
+        return (now - datetime.fromisoformat(_short(self.started_at))).total_seconds()
+
+    def last_exit(self) -> str | None:
+        """Say how its program ended last, where it does not run now."""
+        if self.is_running:
+            return None
+        if self.out_of_memory:
+            return f"was killed: out of memory (limit {self.memory // MIB} MiB)"
+        return f"exits with code {self.exit_code}{_meaning(self.exit_code)}"
+
+
+def _meaning(code: int) -> str:
+    if code in _KNOWN_EXITS:
+        return f" ({_KNOWN_EXITS[code]})"
+    if code > _SIGNALLED and code - _SIGNALLED in set(signal.Signals):
+        return f" ({signal.Signals(code - _SIGNALLED).name})"
+    return ""
+
+
+def _short(moment: str) -> str:
+    """Cut nanoseconds to what ``fromisoformat`` reads."""
+    whole, _, rest = moment.rstrip("Z").partition(".")
+    return f"{whole}.{rest[:6].ljust(6, '0')}+00:00"
+
+
+def read(found: Mapping[str, Any]) -> Facts:
+    """Read the answer to ``GET /containers/{id}/json`` (Docker Engine API)."""
+    state, network = found["State"], found["NetworkSettings"]
+    addresses = (each.get("IPAddress") for each in (network.get("Networks") or {}).values())
+    return Facts(
+        id=found["Id"],
+        status=state["Status"],
+        started_at=state["StartedAt"],
+        restarts=found.get("RestartCount", 0),
+        exit_code=state.get("ExitCode", 0),
+        out_of_memory=bool(state.get("OOMKilled")),
+        memory=found.get("HostConfig", {}).get("Memory", 0),
+        labels=found["Config"].get("Labels") or {},
+        ip=next((address for address in addresses if address), None),
+        published=_ports(network.get("Ports") or {}),
+    )
+
+
+def _ports(ports: Mapping[str, Any]) -> dict[int, int]:
+    made: dict[int, int] = {}
+    for name, bindings in ports.items():
+        for binding in bindings or ():
+            made[int(name.partition("/")[0])] = int(binding["HostPort"])
+    return made

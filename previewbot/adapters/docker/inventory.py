@@ -1,0 +1,193 @@
+"""Listing what one instance has in the engine, and taking things away one by one. Each removal counts what it took.
+
+Everything is found by labels, so a foreign thing can neither be listed nor removed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import docker
+from docker.errors import APIError, NotFound
+
+from previewbot.adapters.docker import facts
+from previewbot.adapters.docker.engine import Engine, is_conflict
+from previewbot.adapters.docker.facts import Facts
+from previewbot.adapters.docker.labels import REVISION, Names, key_of
+from previewbot.core.errors import Transient
+from previewbot.core.ids import Key
+
+T = TypeVar("T")
+Thing = dict[str, Any]
+
+_ALIVE = frozenset({"running", "restarting", "paused"})
+_GONE_AFTER = 10.0
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """What the engine lists, as it lists it."""
+
+    containers: list[Thing]
+    networks: list[Thing]
+    volumes: list[Thing]
+
+    @property
+    def revisions(self) -> tuple[str, ...]:
+        """The releases of which any container or network is there."""
+        found = (_labels(each).get(REVISION) for each in (*self.containers, *self.networks))
+        return tuple(sorted({revision for revision in found if revision}))
+
+    @property
+    def keys(self) -> frozenset[Key]:
+        """The environments of which anything is there."""
+        found = (key_of(_labels(each)) for each in (*self.containers, *self.networks, *self.volumes))
+        return frozenset(key for key in found if key)
+
+    @property
+    def leftovers(self) -> int:
+        """How many networks and volumes belong to no release."""
+        revisions = self.revisions
+        return sum(_labels(each).get(REVISION) not in revisions for each in (*self.networks, *self.volumes))
+
+
+def _labels(thing: Thing) -> dict[str, str]:
+    return thing.get("Labels") or {}
+
+
+def is_alive(container: Thing) -> bool:
+    """Whether a listed container runs, or is about to run again."""
+    return container["State"] in _ALIVE
+
+
+async def every(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do several things at once, all to their end; then raise the first error, if there was one."""
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    done: list[T] = []
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+        done.append(end)
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The things of one instance."""
+
+    engine: Engine
+    names: Names
+
+    async def things(self, key: Key | None = None, revision: str | None = None) -> Things:
+        """List everything of an instance, an environment or a release."""
+        containers, networks, volumes = await every(
+            [
+                self.containers(key, revision),
+                self.networks(key, revision),
+                self._list(lambda client, filters: client.volumes(filters=filters)["Volumes"] or [], key, revision),
+            ]
+        )
+        return Things(containers, networks, volumes)
+
+    async def containers(self, key: Key | None = None, revision: str | None = None) -> list[Thing]:
+        """List the containers, stopped ones included."""
+        return await self._list(lambda client, filters: client.containers(all=True, filters=filters), key, revision)
+
+    async def networks(self, key: Key | None = None, revision: str | None = None) -> list[Thing]:
+        """List the networks."""
+        return await self._list(lambda client, filters: client.networks(filters=filters), key, revision)
+
+    async def _list(
+        self, ask: Callable[[docker.APIClient, Any], list[Thing]], key: Key | None, revision: str | None
+    ) -> list[Thing]:
+        filters = self.names.filters(key, revision)
+        return await self.engine.call(lambda client: ask(client, filters))
+
+    async def inspect(self, id: str) -> Facts | None:
+        """Look at one container; ``None`` where it is gone."""
+        try:
+            return facts.read(await self.engine.call(lambda client: client.inspect_container(id)))
+        except NotFound:
+            return None
+
+    async def remove_container(self, id: str, patience: timedelta) -> int:
+        """End a container, by force once its patience is over, and take it away with its unnamed volumes."""
+
+        def take(client: docker.APIClient) -> int:
+            try:
+                client.stop(id, timeout=int(patience.total_seconds()))
+                client.remove_container(id, v=True, force=True)
+            except NotFound:
+                return 0
+            except APIError as error:
+                if not is_conflict(error):
+                    raise
+                _await_end(client, id)
+                return 0
+            return 1
+
+        return await self.engine.call(take, slow=True)
+
+    async def remove_network(self, id: str) -> int:
+        """Take a network away; whatever else somebody connected to it is disconnected, not touched."""
+
+        def take(client: docker.APIClient) -> int:
+            for _ in range(_TRIES):
+                try:
+                    client.remove_network(id)
+                except NotFound:
+                    return 0
+                except APIError as error:
+                    if not is_conflict(error):
+                        raise
+                    _disconnect_all(client, id)
+                else:
+                    return 1
+            raise Transient("A network is still in use.")
+
+        return await self.engine.call(take)
+
+    async def remove_volume(self, name: str) -> int:
+        """Take a volume away."""
+
+        def take(client: docker.APIClient) -> int:
+            try:
+                client.remove_volume(name, force=True)
+            except NotFound:
+                return 0
+            except APIError as error:
+                if is_conflict(error):
+                    raise Transient("A volume is still in use.") from error
+                raise
+            return 1
+
+        return await self.engine.call(take)
+
+
+def _await_end(client: docker.APIClient, id: str) -> None:
+    """Wait for somebody else's removal of the same container."""
+    end = time.monotonic() + _GONE_AFTER
+    while time.monotonic() < end:
+        try:
+            client.inspect_container(id)
+        except NotFound:
+            return
+        time.sleep(0.05)
+    raise Transient("A container is still on its way out.")
+
+
+def _disconnect_all(client: docker.APIClient, id: str) -> None:
+    for container in client.inspect_network(id).get("Containers") or {}:
+        try:
+            client.disconnect_container_from_network(container, id, force=True)
+        except NotFound:
+            continue
+        except APIError as error:
+            if not is_conflict(error):
+                raise

@@ -1,0 +1,120 @@
+"""The names and labels of everything of ours in the engine. Labels say whose a thing is; names only keep it unique."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from previewbot.core.blueprint import Health
+from previewbot.core.ids import Key, digest, slug
+from previewbot.core.model import ServiceSpec
+
+INSTANCE = "previewbot.instance"
+KEY = "previewbot.key"
+REVISION = "previewbot.revision"
+SERVICE = "previewbot.service"
+INDEX = "previewbot.index"
+IMAGE = "previewbot.image"
+_PORT = "previewbot.port"
+_HOST = "previewbot.host"
+_HEALTH_PATH = "previewbot.health.path"
+_HEALTH_TIMEOUT = "previewbot.health.timeout"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,127}", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How one instance of previewbot names its things."""
+
+    instance: str
+
+    def network(self, key: Key, revision: str) -> str:
+        """Name the network of a release."""
+        return f"{self.prefix}{key}-{_checked(revision)}"
+
+    def container(self, key: Key, revision: str, service: str, index: int) -> str:
+        """Name one container of a release."""
+        return f"{self.network(key, revision)}-{_checked(service)}-{index}"
+
+    def tag(self, image: str) -> str:
+        """Name an image."""
+        return f"{self.repository}:{_checked(image)}"
+
+    @property
+    def repository(self) -> str:
+        """What comes before the colon in the name of an image."""
+        return f"previewbot-{slug(self.instance)}"
+
+    @property
+    def prefix(self) -> str:
+        """What the names of our networks and containers begin with."""
+        return f"pb-{digest(self.instance, length=8)}-"
+
+    def key_of_network(self, name: str) -> Key | None:
+        """Read the key from a network's name: its events carry no labels."""
+        found = re.match(r"(pr-\d+-\d+)-", name.removeprefix(self.prefix), re.ASCII)
+        return Key.parse(found[1]) if found and name.startswith(self.prefix) else None
+
+    def owns(self, labels: Mapping[str, str] | None, key: Key | None = None, revision: str | None = None) -> bool:
+        """Whether a thing with these labels is ours, and of this environment and release where they are given."""
+        wanted = self.labels(key, revision)
+        return all((labels or {}).get(name) == value for name, value in wanted.items())
+
+    def labels(self, key: Key | None = None, revision: str | None = None) -> dict[str, str]:
+        """Label a thing of this instance, an environment, a release."""
+        made = {INSTANCE: self.instance}
+        if key is not None:
+            made[KEY] = str(key)
+        if revision is not None:
+            made[REVISION] = revision
+        return made
+
+    def filters(self, key: Key | None = None, revision: str | None = None) -> dict[str, list[str]]:
+        """Ask the engine for things with these labels."""
+        return {"label": [f"{name}={value}" for name, value in self.labels(key, revision).items()]}
+
+
+def _checked(part: str) -> str:
+    if not _NAME.fullmatch(part):
+        raise ValueError(f"not a name of ours: {part!r}")
+    return part
+
+
+def key_of(labels: Mapping[str, str] | None) -> Key | None:
+    """Read the key from a thing's labels."""
+    return Key.parse((labels or {}).get(KEY, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a container must do to count as ready: kept in its labels, so that it survives a restart of previewbot."""
+
+    port: int | None
+    host: str | None
+    health: Health
+
+    def labels(self) -> dict[str, str]:
+        """Write it down."""
+        made = {_HEALTH_TIMEOUT: str(self.health.timeout.total_seconds())}
+        if self.port is not None:
+            made[_PORT] = str(self.port)
+        if self.host is not None:
+            made[_HOST] = self.host
+        if self.health.path is not None:
+            made[_HEALTH_PATH] = self.health.path
+        return made
+
+    @classmethod
+    def of(cls, service: ServiceSpec) -> Target:
+        """Take it from a service."""
+        return cls(service.port, service.host, service.health)
+
+    @classmethod
+    def read(cls, labels: Mapping[str, str]) -> Target:
+        """Read what ``labels`` wrote."""
+        port = labels.get(_PORT)
+        timeout = timedelta(seconds=float(labels.get(_HEALTH_TIMEOUT, "60")))
+        return cls(int(port) if port else None, labels.get(_HOST), Health(labels.get(_HEALTH_PATH), timeout))

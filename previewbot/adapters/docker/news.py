@@ -1,0 +1,108 @@
+"""What changes in the engine, as it happens: its own events, and what the watches find out.
+
+The engine's stream is read in a thread of its own, since it blocks for as long as nothing happens. Nothing is kept:
+whoever was not listening looks at the world instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import docker
+
+from previewbot.adapters.docker.engine import Engine
+from previewbot.adapters.docker.labels import Names, key_of
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.ids import Key
+
+_FILTERS = {
+    "type": ["container", "network"],
+    "event": ["start", "die", "destroy", "oom", "pause", "unpause"],
+}
+
+_Mail = Key | Exception | None
+
+
+class News:
+    """The changes of one instance's environments, for any number of listeners."""
+
+    def __init__(self, engine: Engine, names: Names) -> None:
+        self._engine = engine
+        self._names = names
+        self._listeners: set[asyncio.Queue[_Mail]] = set()
+
+    def tell(self, key: Key) -> None:
+        """Tell every listener that something of an environment changed."""
+        for listener in self._listeners:
+            listener.put_nowait(key)
+
+    async def listen(self) -> AsyncIterator[Key]:
+        """Yield keys until the engine's stream ends; ``Transient`` where it cannot be had."""
+        inbox: asyncio.Queue[_Mail] = asyncio.Queue()
+        pump = _Pump(self._engine, self._names, asyncio.get_running_loop(), inbox)
+        self._listeners.add(inbox)
+        pump.start()
+        try:
+            while (mail := await inbox.get()) is not None:
+                if isinstance(mail, Exception):
+                    raise mail
+                yield mail
+        finally:
+            self._listeners.discard(inbox)
+            pump.stop()
+
+
+class _Pump(threading.Thread):
+    """Moves the engine's events to a queue of the event loop, and ``None`` or an error at their end."""
+
+    def __init__(
+        self, engine: Engine, names: Names, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[_Mail]
+    ) -> None:
+        super().__init__(name="docker-events", daemon=True)
+        self._engine, self._names = engine, names
+        self._loop, self._inbox = loop, inbox
+        self._stream: Any = None
+        self._is_stopped = False
+        self._guard = threading.Lock()
+
+    def run(self) -> None:
+        """Read until the stream ends."""
+        try:
+            self._engine.ask(self._read)
+        except (Transient, Refused) as error:
+            self._post(error)
+        else:
+            self._post(None)
+
+    def stop(self) -> None:
+        """End the stream, and with it the thread."""
+        with self._guard:
+            self._is_stopped = True
+            if self._stream is not None:
+                with suppress(OSError, AttributeError):  # it ended by itself just now
+                    self._stream.close()
+
+    def _read(self, client: docker.APIClient) -> None:
+        stream = client.events(decode=True, filters=_FILTERS)
+        with self._guard:
+            self._stream = stream
+            if self._is_stopped:
+                stream.close()
+        for event in stream:
+            key = self._key(event)
+            if key:
+                self._post(key)
+
+    def _key(self, event: Mapping[str, Any]) -> Key | None:
+        attributes = event.get("Actor", {}).get("Attributes") or {}
+        if event.get("Type") == "network":
+            return self._names.key_of_network(attributes.get("name", ""))
+        return key_of(attributes) if self._names.owns(attributes) else None
+
+    def _post(self, mail: _Mail) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._inbox.put_nowait, mail)

@@ -1,0 +1,103 @@
+"""One look at whether a program answers, from outside and over loopback. It never decides what follows from that.
+
+The engine's own proxy accepts connections on a published port even while nobody listens behind it, and closes them as
+soon as it finds out. So an accepted connection counts only if it stays open for a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+_LOOPBACK = "127.0.0.1"
+_CONNECT = 1.0
+_ANSWER = 5.0
+_STAYS_OPEN = 0.25
+_STAYS_OPEN_SEEN = 0.02
+"""Enough where the program itself was seen to listen, past the proxy."""
+_BAD = 400
+_STATUS_PARTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a program should answer: ``published`` on loopback stands for ``port`` in the container at ``ip``."""
+
+    port: int
+    published: int
+    ip: str | None
+    host: str | None = None
+    path: str | None = None
+
+
+async def knock(door: Door) -> str | None:
+    """Say in a few words what is wrong, or ``None`` where the program answers as it should."""
+    return await (_get(door, door.path) if door.path else _open(door))
+
+
+async def _open(door: Door) -> str | None:
+    silent = f"does not listen on port {door.port}"
+    published, direct = await asyncio.gather(_connect(_LOOPBACK, door.published), _is_open(door))
+    if published is None:
+        return silent
+    reader, writer = published
+    try:
+        async with asyncio.timeout(_STAYS_OPEN_SEEN if direct else _STAYS_OPEN):
+            return None if await reader.read(1) else silent
+    except TimeoutError:
+        return None
+    except OSError:
+        return silent
+    finally:
+        writer.close()
+
+
+async def _is_open(door: Door) -> bool:
+    if door.ip is None:
+        return False
+    connection = await _connect(door.ip, door.port, 0.1)
+    if connection:
+        connection[1].close()
+    return connection is not None
+
+
+async def _connect(
+    host: str, port: int, patience: float = _CONNECT
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    with contextlib.suppress(OSError, TimeoutError):
+        return await asyncio.wait_for(asyncio.open_connection(host, port, limit=4096), patience)
+    return None
+
+
+async def _get(door: Door, path: str) -> str | None:
+    connection = await _connect(_LOOPBACK, door.published)
+    if connection is None:
+        return f"does not listen on port {door.port}"
+    reader, writer = connection
+    try:
+        async with asyncio.timeout(_ANSWER):
+            writer.write(_request(path, door.host or "localhost"))
+            return _judge(await reader.readline(), door, path)
+    except TimeoutError:
+        return f"does not answer at {path}"
+    except ValueError:
+        return f"does not speak HTTP on port {door.port}"
+    except OSError:
+        return f"does not listen on port {door.port}"
+    finally:
+        writer.close()
+
+
+def _request(path: str, host: str) -> bytes:
+    head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: previewbot\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    return head.encode("ascii", "replace")
+
+
+def _judge(line: bytes, door: Door, path: str) -> str | None:
+    if not line:
+        return f"does not listen on port {door.port}"
+    parts = line.split()
+    if not line.startswith(b"HTTP/") or len(parts) < _STATUS_PARTS or not parts[1].isdigit():
+        return f"does not speak HTTP on port {door.port}"
+    return None if int(parts[1]) < _BAD else f"answers {int(parts[1])} at {path}"

@@ -1,0 +1,243 @@
+"""Running releases: each has a network of its own, so two of them side by side find their own siblings by name.
+
+Everything is found by its labels and named deterministically, so every effect can be done again. A release is ready
+only when its programs were seen to answer. Environments are kept apart by the engine's bridge isolation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+import docker
+from docker.errors import APIError, ImageNotFound, NotFound
+
+from previewbot.adapters.docker import containers, facts, images
+from previewbot.adapters.docker.containers import Berth
+from previewbot.adapters.docker.engine import Engine, describe, explain, is_conflict
+from previewbot.adapters.docker.facts import Facts
+from previewbot.adapters.docker.images import Image
+from previewbot.adapters.docker.inventory import Inventory, Thing, Things, every, is_alive
+from previewbot.adapters.docker.labels import INDEX, REVISION, SERVICE, Names
+from previewbot.adapters.docker.limits import Limits
+from previewbot.adapters.docker.news import News
+from previewbot.adapters.docker.watches import Watches
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.ids import Key
+from previewbot.core.model import (
+    Instance,
+    InstanceState,
+    Observed,
+    Reason,
+    ReleaseSpec,
+    Removed,
+    Running,
+    ServiceSpec,
+)
+
+_LINE_LIMIT = 500
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class DockerRuntime:
+    """A ``ports.Runtime`` on one engine; ``instance`` tells two previewbots on the same engine apart."""
+
+    def __init__(self, engine: Engine, *, instance: str, limits: Limits | None = None) -> None:
+        self._engine = engine
+        self._names = Names(instance)
+        self._limits = limits or Limits()
+        self._inventory = Inventory(engine, self._names)
+        self._news = News(engine, self._names)
+        self._watches = Watches(self._inventory.inspect, self._news.tell)
+        self._locks: WeakValueDictionary[tuple[Key, str], asyncio.Lock] = WeakValueDictionary()
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    async def observe(self, key: Key) -> Observed:
+        """See ``Runtime.observe``. A container that neither runs nor will by itself is not an instance."""
+        things = await self._inventory.things(key)
+        alive = [each for each in things.containers if is_alive(each)]
+        seen = await every(self._inventory.inspect(each["Id"]) for each in alive)
+        instances = await every(self._instance(key, each) for each in seen if each and each.is_alive)
+        self._watches.keep_only(key, [each["Id"] for each in things.containers])
+        releases = tuple(
+            Running(revision, tuple(sorted((each for own, each in instances if own == revision), key=_order)))
+            for revision in things.revisions
+        )
+        return Observed(releases=releases, leftovers=things.leftovers)
+
+    async def _instance(self, key: Key, found: Facts) -> tuple[str, Instance]:
+        verdict = await self._watches.judge(key, found)
+        port = found.labels.get("previewbot.port")
+        published = found.published.get(int(port)) if port else None
+        return found.labels.get(REVISION, ""), Instance(
+            service=found.labels.get(SERVICE, ""),
+            index=int(found.labels.get(INDEX, "0")),
+            state=verdict.state,
+            address=f"127.0.0.1:{published}" if published else None,
+            detail=verdict.detail if verdict.state is InstanceState.FAILED else None,
+        )
+
+    async def keys(self) -> frozenset[Key]:
+        """See ``Runtime.keys``."""
+        return (await self._inventory.things()).keys
+
+    def changes(self) -> AsyncIterator[Key]:
+        """See ``Runtime.changes``."""
+        return self._news.listen()
+
+    async def check(self) -> str:
+        """See ``Runtime.check``."""
+        return await describe(self._engine)
+
+    async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
+        """See ``Runtime.tail``. Of several replicas, one that failed speaks; colours and control characters go."""
+        found = [
+            each for each in await self._inventory.containers(key, revision) if each["Labels"].get(SERVICE) == service
+        ]
+        found.sort(key=lambda each: (not self._watches.has_failed(key, each["Id"]), each["Labels"].get(INDEX, "")))
+        if not found:
+            return ()
+        return _readable(await self._output(found[0]["Id"], lines), lines)
+
+    async def _output(self, id: str, lines: int) -> bytes:
+        try:
+            said: bytes = await self._engine.call(lambda client: client.logs(id, tail=lines))
+        except (NotFound, APIError):
+            return b""
+        return said
+
+    # --- starting ---------------------------------------------------------------------------------------------------
+
+    async def prepare(self, key: Key, revision: str) -> None:
+        """See ``Runtime.prepare``."""
+        async with self._lock(key, revision):
+            await self._ensure_network(key, revision)
+
+    async def start(self, release: ReleaseSpec, digests: Mapping[str, str]) -> None:
+        """See ``Runtime.start``: returns when every container was started, not when it is ready."""
+        key, revision = release.key, release.revision
+        async with self._lock(key, revision):
+            found, _, found_images = await asyncio.gather(
+                self._inventory.containers(key, revision),
+                self._ensure_network(key, revision),
+                every(self._image(service, digests) for service in release.services),
+            )
+            by_name = {name.lstrip("/"): each for each in found for name in each["Names"]}
+            await every(
+                self._bring_up(Berth(key, revision, service, index), image, by_name)
+                for service, image in zip(release.services, found_images, strict=True)
+                for index in range(service.replicas)
+            )
+
+    async def _image(self, service: ServiceSpec, digests: Mapping[str, str]) -> Image:
+        if service.build is None:
+            return await images.fetch(self._engine, service.image)
+        return await images.find(self._engine, digests[service.image])
+
+    async def _ensure_network(self, key: Key, revision: str) -> None:
+        if await self._inventory.networks(key, revision):
+            return
+        name, labels = self._names.network(key, revision), self._names.labels(key, revision)
+        try:
+            await self._engine.call(
+                lambda client: client.create_network(name, driver="bridge", labels=labels, check_duplicate=True)
+            )
+        except APIError as error:
+            raise _foreign("network", name) from error
+
+    async def _bring_up(self, berth: Berth, image: Image, found: Mapping[str, Thing]) -> None:
+        name = berth.name(self._names)
+        there = found.get(name)
+        if there and is_alive(there):
+            return
+        body = containers.container(berth, image, names=self._names, limits=self._limits)
+
+        def run(client: docker.APIClient) -> dict[str, Any]:
+            made = there["Id"] if there else self._create(client, name, body)
+            client.start(made)
+            inspected: dict[str, Any] = client.inspect_container(made)
+            return inspected
+
+        try:
+            started = facts.read(await self._engine.call(run))
+        except (APIError, Transient, Refused) as error:
+            raise _cannot_start(berth, error) from error
+        self._watches.begin(berth.key, started)
+
+    def _create(self, client: docker.APIClient, name: str, body: dict[str, Any]) -> str:
+        try:
+            return str(client.create_container_from_config(body, name)["Id"])
+        except APIError as error:
+            if not is_conflict(error):
+                raise
+        there = client.inspect_container(name)
+        if not body["Labels"].items() <= (there["Config"].get("Labels") or {}).items():
+            raise _foreign("container", name)
+        return str(there["Id"])
+
+    # --- removing ---------------------------------------------------------------------------------------------------
+
+    async def remove(self, key: Key, revision: str) -> Removed:
+        """See ``Runtime.remove``."""
+        async with self._lock(key, revision):
+            return await self._take(key, await self._inventory.things(key, revision))
+
+    async def delete(self, key: Key) -> Removed:
+        """See ``Runtime.delete``: release by release, then whatever belongs to none."""
+        revisions = (await self._inventory.things(key)).revisions
+        removed = await every(self.remove(key, revision) for revision in revisions)
+        rest = await self._take(key, await self._inventory.things(key))
+        return sum(removed, rest)
+
+    async def _take(self, key: Key, things: Things) -> Removed:
+        self._watches.end(key, [each["Id"] for each in things.containers])
+        patience = self._limits.stop
+        taken = await every(self._inventory.remove_container(each["Id"], patience) for each in things.containers)
+        networks = await every(self._inventory.remove_network(each["Id"]) for each in things.networks)
+        # Unnamed volumes went with their containers; the others are asked for by name, and both are counted.
+        await every(self._inventory.remove_volume(each["Name"]) for each in things.volumes)
+        return Removed(sum(taken), sum(networks), len(things.volumes))
+
+    def close(self) -> None:
+        """Stop watching; what runs goes on running."""
+        self._watches.close()
+
+    def _lock(self, key: Key, revision: str) -> asyncio.Lock:
+        return self._locks.setdefault((key, revision), asyncio.Lock())
+
+
+def _order(instance: Instance) -> tuple[str, int]:
+    return instance.service, instance.index
+
+
+def _foreign(kind: str, name: str) -> Refused:
+    return Refused(
+        Reason.RUNTIME_REFUSED,
+        f"The engine already has a {kind} named `{name}` that is not previewbot's; it was not touched.",
+    )
+
+
+def _cannot_start(berth: Berth, error: Exception) -> Exception:
+    """Say which service it is about; what the engine's OCI runtime refuses, trying again would not mend."""
+    if isinstance(error, ImageNotFound | NotFound):
+        return Transient(f"Something that service {berth.service.name} needs is gone again.")
+    if isinstance(error, APIError):
+        return Transient(f"Service {berth.service.name} cannot be started now: {explain(error)}")
+    if isinstance(error, Transient) and "oci runtime" in str(error).lower():
+        return Refused(Reason.RUNTIME_REFUSED, f"Service **{berth.service.name}** cannot be started: {error}")
+    return error
+
+
+def _readable(said: bytes, lines: int) -> tuple[str, ...]:
+    text = said.decode("utf-8", "replace").rstrip("\n")
+    return tuple(_plain(line) for line in text.split("\n")[-lines:]) if text else ()
+
+
+def _plain(line: str) -> str:
+    shown = _ESCAPES.sub("", line.rstrip("\r")).rpartition("\r")[2]
+    return _CONTROLS.sub("", shown)[:_LINE_LIMIT]

@@ -1,0 +1,207 @@
+"""What every runtime keeps to: the one in memory and a real Docker engine alike."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import count
+
+import pytest
+
+from previewbot.core.blueprint import Health
+from previewbot.core.ids import Key
+from previewbot.core.model import Instance, InstanceState, Removed, Running, ServiceSpec
+from previewbot.ports import Runtime
+from tests.fakes.runtime import Behaviour, FakeRuntime
+from tests.fixtures.engine import CRASH, DEAF, SERVE, release, service
+
+_numbers = count(1)
+_IMPATIENT = Health(timeout=timedelta(seconds=1))
+
+
+def _like_busybox(spec: ServiceSpec) -> Behaviour:
+    if spec.command == CRASH:
+        return Behaviour(InstanceState.FAILED, "exits with code 3, 3 times in 1 s", ("first words",) * 3)
+    if spec.command == DEAF and spec.port:
+        return Behaviour(InstanceState.FAILED, f"does not listen on port {spec.port} after 1 s")
+    return Behaviour()
+
+
+@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.engine)])
+def runtime(request: pytest.FixtureRequest) -> Runtime:
+    if request.param == "fake":
+        return FakeRuntime(_like_busybox)
+    found: Runtime = request.getfixturevalue("docker_runtime")
+    return found
+
+
+@pytest.fixture
+def digests(runtime: Runtime, request: pytest.FixtureRequest) -> dict[str, str]:
+    image = "sha256:1" if isinstance(runtime, FakeRuntime) else request.getfixturevalue("base_image")
+    return {"base": image}
+
+
+@pytest.fixture
+def key() -> Key:
+    return Key(7, next(_numbers))
+
+
+WEB = service("web", SERVE, 8080)
+
+
+async def _settled(runtime: Runtime, key: Key, revision: str) -> tuple[Instance, ...]:
+    """Wait until nothing of a release is starting any more."""
+    async with asyncio.timeout(20):
+        while True:
+            running = (await runtime.observe(key)).release(revision)
+            if running and all(each.state is not InstanceState.STARTING for each in running.instances):
+                return running.instances
+            await asyncio.sleep(0.02)
+
+
+async def test_an_environment_that_never_was_is_empty_and_removing_it_removes_nothing(
+    runtime: Runtime, key: Key
+) -> None:
+    assert (await runtime.observe(key)).is_empty
+    assert key not in await runtime.keys()
+    assert await runtime.remove(key, "r1") == Removed()
+    assert await runtime.delete(key) == Removed()
+    assert await runtime.tail(key, "r1", "web", lines=3) in ((), [])
+
+
+async def test_a_started_service_becomes_ready_at_an_address_on_loopback(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    await runtime.start(release(key, "r1", WEB), digests)
+    (web,) = await _settled(runtime, key, "r1")
+    assert (web.service, web.index, web.state) == ("web", 0, InstanceState.READY)
+    assert web.address
+    assert web.address.startswith("127.0.0.1:")
+    assert key in await runtime.keys()
+
+
+async def test_a_service_without_a_port_becomes_ready_without_an_address(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    await runtime.start(release(key, "r1", service("worker", DEAF)), digests)
+    (worker,) = await _settled(runtime, key, "r1")
+    assert (worker.state, worker.address) == (InstanceState.READY, None)
+
+
+async def test_starting_again_changes_nothing(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
+    spec = release(key, "r1", WEB)
+    await runtime.start(spec, digests)
+    before = await _settled(runtime, key, "r1")
+    await asyncio.gather(runtime.start(spec, digests), runtime.start(spec, digests))
+    assert await _settled(runtime, key, "r1") == before
+
+
+async def test_each_replica_is_an_instance_with_an_address_of_its_own(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    await runtime.start(release(key, "r1", service("web", SERVE, 8080, replicas=3)), digests)
+    found = await _settled(runtime, key, "r1")
+    assert [each.index for each in found] == [0, 1, 2]
+    assert len({each.address for each in found}) == 3
+
+
+async def test_two_releases_run_side_by_side_and_removing_one_leaves_the_other(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    await asyncio.gather(*(runtime.start(release(key, revision, WEB), digests) for revision in ("r1", "r2")))
+    kept = await _settled(runtime, key, "r2")
+    await _settled(runtime, key, "r1")
+    assert await runtime.remove(key, "r1") == Removed(containers=1, networks=1)
+    assert (await runtime.observe(key)).releases == (Running("r2", kept),)
+    assert await runtime.remove(key, "r1") == Removed()
+
+
+async def test_what_is_prepared_is_a_release_without_instances_until_it_is_started_or_removed(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    await runtime.prepare(key, "r1")
+    await runtime.prepare(key, "r1")
+    assert (await runtime.observe(key)).releases == (Running("r1", ()),)
+    assert key in await runtime.keys()
+    assert await runtime.remove(key, "r1") == Removed(networks=1)
+    assert (await runtime.observe(key)).is_empty
+
+
+async def test_a_service_that_keeps_exiting_fails_with_its_code_and_its_last_words(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    await runtime.start(release(key, "r1", service("api", CRASH, 8080)), digests)
+    (api,) = await _settled(runtime, key, "r1")
+    assert api.state is InstanceState.FAILED
+    assert api.detail
+    assert api.detail.startswith("exits with code 3, 3 times in ")
+    assert (await runtime.tail(key, "r1", "api", lines=1))[-1] == "first words"
+
+
+async def test_a_service_that_never_listens_fails_when_its_time_is_up(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    await runtime.start(release(key, "r1", service("web", DEAF, 8080, health=_IMPATIENT)), digests)
+    (web,) = await _settled(runtime, key, "r1")
+    assert (web.state, web.detail) == (InstanceState.FAILED, "does not listen on port 8080 after 1 s")
+
+
+async def test_deleting_takes_every_release_of_one_environment_and_nothing_of_another(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    other = Key(8, key.number)
+    await asyncio.gather(
+        runtime.start(release(key, "r1", WEB, service("worker", DEAF)), digests),
+        runtime.start(release(other, "r1", WEB), digests),
+        runtime.prepare(key, "r2"),
+    )
+    assert await runtime.delete(key) == Removed(containers=2, networks=2)
+    assert await runtime.delete(key) == Removed()
+    assert (await runtime.observe(key)).is_empty
+    assert await runtime.keys() == {other}
+    (web,) = await _settled(runtime, other, "r1")
+    assert web.state is InstanceState.READY
+
+
+async def test_two_deletions_at_once_count_each_thing_once(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
+    await runtime.start(release(key, "r1", WEB), digests)
+    removed = await asyncio.gather(runtime.delete(key), runtime.delete(key))
+    assert removed[0] + removed[1] == Removed(containers=1, networks=1)
+
+
+async def test_changes_name_the_environment_that_changed(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
+    async with _listening(runtime) as heard:
+        await runtime.start(release(key, "r1", WEB), digests)
+        await _settled(runtime, key, "r1")
+        await _until(lambda: key in heard)
+        heard.clear()
+        await runtime.delete(key)
+        await _until(lambda: key in heard)
+
+
+@contextlib.asynccontextmanager
+async def _listening(runtime: Runtime) -> AsyncIterator[list[Key]]:
+    heard: list[Key] = []
+
+    async def listen() -> None:
+        async for key in runtime.changes():
+            heard.append(key)  # noqa: PERF401 - one by one, as they come
+
+    task = asyncio.create_task(listen())
+    await asyncio.sleep(0.05)
+    yield heard
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def _until(holds: object) -> None:
+    assert callable(holds)
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+async def test_the_engine_describes_itself_in_a_line(runtime: Runtime) -> None:
+    assert len((await runtime.check()).splitlines()) == 1

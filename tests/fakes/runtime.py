@@ -1,0 +1,148 @@
+"""A runtime in memory: what it is told to start runs, unless the test has said how it behaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from previewbot.core.errors import Transient
+from previewbot.core.ids import Key
+from previewbot.core.model import Instance, InstanceState, Observed, ReleaseSpec, Removed, Running, ServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How a service turns out, and what it says."""
+
+    state: InstanceState = InstanceState.READY
+    detail: str | None = None
+    says: tuple[str, ...] = ()
+
+
+READY = Behaviour()
+SLOW = Behaviour(InstanceState.STARTING)
+
+
+@dataclass(slots=True)
+class _Release:
+    instances: dict[tuple[str, int], Instance] = field(default_factory=dict)
+    spec: dict[str, ServiceSpec] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+class FakeRuntime:
+    """A ``ports.Runtime``. ``behave`` may be replaced at any time; it decides for every service that starts."""
+
+    def __init__(self, behave: Callable[[ServiceSpec], Behaviour] = lambda _: READY) -> None:
+        self.behave = behave
+        self._releases: dict[Key, dict[str, _Release]] = {}
+        self._said: dict[tuple[Key, str, str], tuple[str, ...]] = {}
+        self._listeners: set[asyncio.Queue[Key | None]] = set()
+        self._ports = iter(range(20000, 65000))
+        self._is_away = False
+
+    # --- what a test does to it -------------------------------------------------------------------------------------
+
+    def turn(self, key: Key, revision: str, service: str, behaviour: Behaviour) -> None:
+        """Let the instances of a service be like this from now on."""
+        own = self._releases[key][revision]
+        for place, each in own.instances.items():
+            if each.service == service:
+                own.instances[place] = replace(each, state=behaviour.state, detail=behaviour.detail)
+        self._said[key, revision, service] = behaviour.says
+        self._tell(key)
+
+    def go_away(self) -> None:
+        """Answer nothing any more."""
+        self._is_away = True
+        for listener in self._listeners:
+            listener.put_nowait(None)
+
+    def come_back(self) -> None:
+        """Answer again; what ran still runs."""
+        self._is_away = False
+
+    def digests(self, key: Key, revision: str) -> Mapping[str, str]:
+        """What a release was started with."""
+        return self._releases[key][revision].digests
+
+    # --- the port ---------------------------------------------------------------------------------------------------
+
+    async def observe(self, key: Key) -> Observed:
+        self._ask()
+        own = self._releases.get(key, {})
+        return Observed(
+            tuple(
+                Running(revision, tuple(each.instances[place] for place in sorted(each.instances)))
+                for revision, each in sorted(own.items())
+            )
+        )
+
+    async def keys(self) -> frozenset[Key]:
+        self._ask()
+        return frozenset(self._releases)
+
+    async def prepare(self, key: Key, revision: str) -> None:
+        self._ask()
+        self._releases.setdefault(key, {}).setdefault(revision, _Release())
+
+    async def start(self, release: ReleaseSpec, digests: Mapping[str, str]) -> None:
+        await self.prepare(release.key, release.revision)
+        own = self._releases[release.key][release.revision]
+        own.digests = {each.image: digests[each.image] for each in release.services if each.build}
+        for service in release.services:
+            own.spec[service.name] = service
+            for index in range(service.replicas):
+                self._bring_up(release, own, service, index)
+        self._tell(release.key)
+
+    def _bring_up(self, release: ReleaseSpec, own: _Release, service: ServiceSpec, index: int) -> None:
+        if (service.name, index) in own.instances:
+            return
+        behaviour = self.behave(service)
+        address = f"127.0.0.1:{next(self._ports)}" if service.port else None
+        own.instances[service.name, index] = Instance(
+            service.name, index, behaviour.state, address=address, detail=behaviour.detail
+        )
+        self._said[release.key, release.revision, service.name] = behaviour.says
+
+    async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
+        self._ask()
+        return self._said.get((key, revision, service), ())[-lines:]
+
+    async def remove(self, key: Key, revision: str) -> Removed:
+        self._ask()
+        gone = self._releases.get(key, {}).pop(revision, None)
+        if not self._releases.get(key):
+            self._releases.pop(key, None)
+        if gone is None:
+            return Removed()
+        self._tell(key)
+        return Removed(containers=len(gone.instances), networks=1)
+
+    async def delete(self, key: Key) -> Removed:
+        self._ask()
+        return sum([await self.remove(key, revision) for revision in list(self._releases.get(key, {}))], Removed())
+
+    async def changes(self) -> AsyncIterator[Key]:
+        self._ask()
+        inbox: asyncio.Queue[Key | None] = asyncio.Queue()
+        self._listeners.add(inbox)
+        try:
+            while (key := await inbox.get()) is not None:
+                yield key
+        finally:
+            self._listeners.discard(inbox)
+
+    async def check(self) -> str:
+        self._ask()
+        return "an engine in memory"
+
+    def _ask(self) -> None:
+        if self._is_away:
+            raise Transient("The engine in memory does not answer.")
+
+    def _tell(self, key: Key) -> None:
+        for listener in self._listeners:
+            listener.put_nowait(key)
