@@ -6,6 +6,7 @@ import pytest
 
 pytest_plugins = [
     "tests.fixtures.engine",
+    "tests.fixtures.github",
     "tests.fixtures.postgres",
     "tests.fixtures.store",
 ]

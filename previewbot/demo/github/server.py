@@ -1,0 +1,220 @@
+"""The simulated GitHub itself: what people do to it, and the application that serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from previewbot.demo.github import repository as git
+from previewbot.demo.github.faults import Faults
+from previewbot.demo.github.hooks import Hooks
+from previewbot.demo.github.shapes import Shapes
+from previewbot.demo.github.state import App, Comment, Pull, Repository, State, now
+
+DEFAULT_PERMISSIONS = {
+    "contents": "read",
+    "deployments": "write",
+    "issues": "read",
+    "metadata": "read",
+    "pull_requests": "write",
+}
+DEFAULT_EVENTS = ["pull_request", "push", "issue_comment", "repository"]
+
+
+class SimulatedGitHub:
+    """One GitHub with one App and one installation of it, on the organisation ``acme``.
+
+    Everything that a person can do is a method; each sends the webhook that GitHub would. ``app`` is the ASGI
+    application: the API below ``/`` and ``/api/v3``, git over HTTP, and the pages.
+    """
+
+    def __init__(
+        self, root: Path, *, base_url: str = "http://github.test", transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """Repositories lie below ``root``; ``transport`` replaces real HTTP for webhook deliveries."""
+        from previewbot.demo.github.routes import routes  # noqa: PLC0415 - they need this very class
+
+        self.root = root
+        self.base_url = base_url
+        app = App(12345, "previewbot", "", secrets.token_hex(20), dict(DEFAULT_PERMISSIONS), list(DEFAULT_EVENTS))
+        self.state = State(app)
+        self.state.account(app.bot, "Bot")
+        self.shapes = Shapes(base_url, self.state)
+        self.hooks = Hooks(self.state, changed=self.changed, transport=transport)
+        self.faults = Faults()
+        self.requests: list[tuple[str, str]] = []
+        """Method and path of every API request so far."""
+        self.editable: tuple[str, ...] = ()
+        """Files that the page lets a person change in a push."""
+        self._watchers: set[asyncio.Event] = set()
+        self.app: ASGIApp = Starlette(routes=routes(self))
+
+    # --- watching ---------------------------------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """Wake every page that shows something."""
+        for watcher in self._watchers:
+            watcher.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for the next change, or that long."""
+        watcher = asyncio.Event()
+        self._watchers.add(watcher)
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(watcher.wait(), seconds)
+        finally:
+            self._watchers.discard(watcher)
+
+    # --- what people do ---------------------------------------------------------------------------------------------
+
+    def folder(self, repository: Repository) -> Path:
+        """Where a repository's git lies."""
+        return self.root / f"{repository.id}.git"
+
+    async def create_repository(self, full_name: str, files: git.Files) -> Repository:
+        """Make a repository with a first commit on ``main``, and let the App into it."""
+        made = Repository(next(self.state.ids), full_name)
+        self.state.repositories[made.id] = made
+        self.root.mkdir(parents=True, exist_ok=True)
+        await git.create(self.folder(made))
+        first = await git.commit(self.folder(made), None, files, "The first commit")
+        await git.point(self.folder(made), "refs/heads/main", first)
+        self._send(
+            "installation_repositories", made, "added", repositories_added=[self._brief(made)], repositories_removed=[]
+        )
+        return made
+
+    async def open_pull(
+        self,
+        repository: Repository,
+        *,
+        author: str,
+        title: str,
+        files: git.Files,
+        fork: str | None = None,
+        draft: bool = False,
+    ) -> Pull:
+        """Open a pull request from a new branch; ``fork`` is the full name of another repository it comes from."""
+        number = max(repository.pulls, default=0) + 1
+        base = await git.git(self.folder(repository), "rev-parse", "refs/heads/main")
+        head = await git.commit(self.folder(repository), base, files, title)
+        branch = f"change-{number}"
+        pull = Pull(
+            next(self.state.ids), number, title, author, branch, "main", [base, head], now(),
+            fork or repository.full_name, draft=draft,
+        )  # fmt: skip
+        if fork and self.state.find(fork) is None:
+            other = Repository(next(self.state.ids), fork, is_installed=False)
+            self.state.repositories[other.id] = other
+        repository.pulls[number] = pull
+        if fork is None:
+            await git.point(self.folder(repository), f"refs/heads/{branch}", head)
+        await git.point(self.folder(repository), f"refs/pull/{number}/head", head)
+        self._pull(repository, pull, "opened")
+        return pull
+
+    async def push(self, repository: Repository, pull: Pull, files: git.Files, message: str = "Another change") -> str:
+        """Push a commit to the branch of a pull request, and return its name."""
+        before, folder = pull.sha, self.folder(repository)
+        head = await git.commit(folder, before, files, message)
+        pull.commits.append(head)
+        await git.point(folder, f"refs/heads/{pull.head_ref}", head)
+        await git.point(folder, f"refs/pull/{pull.number}/head", head)
+        self._send("push", repository, None, ref=f"refs/heads/{pull.head_ref}", before=before, after=head)
+        self._pull(repository, pull, "synchronize", before=before, after=head)
+        return head
+
+    def comment(self, repository: Repository, pull: Pull, login: str, body: str) -> Comment:
+        """Write a comment."""
+        made = Comment(next(self.state.ids), login, body, now(), now())
+        pull.comments.append(made)
+        self._comment(repository, pull, made)
+        return made
+
+    def close(self, repository: Repository, pull: Pull, *, merge: bool = False) -> None:
+        """Close a pull request, or merge it."""
+        pull.state, pull.closed_at = "closed", now()
+        pull.merged_at = now() if merge else None
+        self._pull(repository, pull, "closed")
+
+    def reopen(self, repository: Repository, pull: Pull) -> None:
+        """Open a closed pull request again."""
+        pull.state, pull.closed_at = "open", None
+        self._pull(repository, pull, "reopened")
+
+    def label(self, repository: Repository, pull: Pull, name: str, *, remove: bool = False) -> None:
+        """Put a label on a pull request, or take it off."""
+        pull.labels = [each for each in pull.labels if each != name] + ([] if remove else [name])
+        self._pull(repository, pull, "unlabeled" if remove else "labeled", label=self.shapes.label(name))
+
+    def set_draft(self, repository: Repository, pull: Pull, *, draft: bool) -> None:
+        """Make a pull request a draft, or ready."""
+        pull.draft = draft
+        self._pull(repository, pull, "converted_to_draft" if draft else "ready_for_review")
+
+    def allow(self, repository: Repository, login: str, permission: str) -> None:
+        """Give a person a permission: admin, write, read or none."""
+        self.state.account(login)
+        repository.permissions[login] = permission
+
+    def rename(self, repository: Repository, full_name: str) -> None:
+        """Rename or transfer a repository; its old name leads to it."""
+        self.state.moved[repository.full_name] = repository.id
+        for pull in repository.pulls.values():
+            if pull.head_repository == repository.full_name:
+                pull.head_repository = full_name
+        repository.full_name = full_name
+        self._send("repository", repository, "renamed")
+
+    def uninstall(self, repository: Repository | None = None) -> None:
+        """Take the App out of one repository, or of the whole organisation."""
+        if repository is None:
+            self.state.is_installed = False
+            briefs = [self._brief(each) for each in self.state.repositories.values() if each.is_installed]
+            payload = {"action": "deleted", "installation": self.shapes.installation(), "repositories": briefs}
+            self.hooks.send("installation", payload | {"sender": self.shapes.account(self.state.account("alice"))})
+            return
+        repository.is_installed = False
+        removed = [self._brief(repository)]
+        self._send(
+            "installation_repositories", repository, "removed", repositories_added=[], repositories_removed=removed
+        )
+
+    # --- what the App is told ---------------------------------------------------------------------------------------
+
+    def _brief(self, repository: Repository) -> dict[str, Any]:
+        name = repository.full_name.split("/")[1]
+        return {"id": repository.id, "node_id": "R_1", "name": name, "full_name": repository.full_name, "private": True}
+
+    def _pull(self, repository: Repository, pull: Pull, action: str, **more: object) -> None:
+        shown = self.shapes.pull(repository, pull)
+        self._send("pull_request", repository, action, number=pull.number, pull_request=shown, **more)
+
+    def _comment(self, repository: Repository, pull: Pull, comment: Comment) -> None:
+        self._send(
+            "issue_comment", repository, "created", issue=self.shapes.issue(repository, pull),
+            comment=self.shapes.comment(repository, pull, comment), sender=comment.author,
+        )  # fmt: skip
+
+    def _send(self, event: str, repository: Repository, action: str | None, **more: object) -> None:
+        sender = self.state.account(str(more.pop("sender", "alice")))
+        payload: Mapping[str, object] = {
+            **({"action": action} if action else {}),
+            **more,
+            "repository": self.shapes.repository(repository),
+            "organization": {"login": "acme", "id": 1},
+            "installation": {"id": self.state.installation, "node_id": "I_1"},
+            "sender": self.shapes.account(sender),
+        }
+        if repository.is_installed or action == "removed":
+            self.hooks.send(event, dict(payload))
+        self.changed()

@@ -1,0 +1,193 @@
+"""What is true on the simulated GitHub: plain mutable facts, as GitHub's API names them."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+
+def now() -> datetime:
+    """The time, in whole seconds as GitHub shows it."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@dataclass
+class Account:
+    """A person, an organisation or an App's bot."""
+
+    login: str
+    id: int
+    type: str = "User"
+
+
+@dataclass
+class App:
+    """The registered App."""
+
+    id: int
+    slug: str
+    hook_url: str
+    secret: str
+    permissions: dict[str, str]
+    events: list[str]
+    key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048), repr=False)
+
+    @property
+    def pem(self) -> str:
+        """The private key, as GitHub hands it out."""
+        return self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        ).decode()
+
+    @property
+    def bot(self) -> str:
+        """The login under which it writes."""
+        return f"{self.slug}[bot]"
+
+
+@dataclass
+class Comment:
+    """A comment on a pull request."""
+
+    id: int
+    author: str
+    body: str
+    created_at: datetime
+    updated_at: datetime
+    reactions: list[tuple[str, str]] = field(default_factory=list)
+    """Who, and what."""
+
+
+@dataclass
+class DeploymentStatus:
+    """One status of a deployment."""
+
+    id: int
+    state: str
+    environment_url: str
+    log_url: str
+    created_at: datetime
+
+
+@dataclass
+class Deployment:
+    """A deployment of one commit to an environment."""
+
+    id: int
+    sha: str
+    ref: str
+    environment: str
+    created_at: datetime
+    statuses: list[DeploymentStatus] = field(default_factory=list)
+
+
+@dataclass
+class Pull:
+    """A pull request."""
+
+    id: int
+    number: int
+    title: str
+    author: str
+    head_ref: str
+    base_ref: str
+    commits: list[str]
+    created_at: datetime
+    head_repository: str | None
+    """The full name of the repository it comes from; ``None`` where that was deleted."""
+    state: str = "open"
+    merged_at: datetime | None = None
+    closed_at: datetime | None = None
+    draft: bool = False
+    labels: list[str] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+
+    @property
+    def sha(self) -> str:
+        """The head commit."""
+        return self.commits[-1]
+
+
+@dataclass
+class Repository:
+    """A repository and everything in it."""
+
+    id: int
+    full_name: str
+    permissions: dict[str, str] = field(default_factory=dict)
+    """Login to admin, write or read."""
+    pulls: dict[int, Pull] = field(default_factory=dict)
+    deployments: list[Deployment] = field(default_factory=list)
+    is_installed: bool = True
+
+
+@dataclass
+class Token:
+    """An installation token."""
+
+    text: str
+    expires_at: datetime
+
+    @classmethod
+    def make(cls) -> Token:
+        """A new one, for an hour."""
+        return cls(f"ghs_{secrets.token_urlsafe(27)}", now() + timedelta(hours=1))
+
+
+@dataclass
+class Attempt:
+    """One attempt to hand a delivery over."""
+
+    id: int
+    guid: str
+    event: str
+    action: str | None
+    payload: dict[str, object]
+    delivered_at: datetime
+    status_code: int = 0
+    redelivery: bool = False
+    seconds: float = 0.0
+
+
+@dataclass
+class State:
+    """Everything."""
+
+    app: App
+    accounts: dict[str, Account] = field(default_factory=dict)
+    repositories: dict[int, Repository] = field(default_factory=dict)
+    moved: dict[str, int] = field(default_factory=dict)
+    """Former full names."""
+    tokens: dict[str, Token] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    registrations: dict[str, App] = field(default_factory=dict)
+    """Apps made from a manifest whose code was not exchanged yet."""
+    installation: int = 4001
+    is_installed: bool = True
+    is_suspended: bool = False
+    ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1000))
+
+    def account(self, login: str, type: str = "User") -> Account:
+        """The account of this name, made where there is none."""
+        if login not in self.accounts:
+            self.accounts[login] = Account(login, next(self.ids), type)
+        return self.accounts[login]
+
+    def find(self, full_name: str) -> Repository | None:
+        """The repository of this name now."""
+        return next((each for each in self.repositories.values() if each.full_name == full_name), None)
+
+    def installed(self) -> list[Repository]:
+        """What the App's installation reaches."""
+        return [each for each in self.repositories.values() if each.is_installed] if self.is_installed else []
+
+    def comment(self, repository: Repository, id: int) -> tuple[Pull, Comment] | None:
+        """A comment anywhere in a repository."""
+        return next(
+            ((pull, each) for pull in repository.pulls.values() for each in pull.comments if each.id == id), None
+        )
