@@ -20,10 +20,11 @@ from tests.fixtures.github import Shop
 MARK = "<!-- previewbot:test -->"
 
 
-async def opened(shop: Shop, **more: object) -> Pull:
+async def opened(shop: Shop, *, fork: str | None = None, draft: bool = False) -> Pull:
+    files = {"index.html": "changed\n"}
     return await shop.github.open_pull(
-        shop.repository, author="alice", title="A change", files={"index.html": "changed\n"}, **more
-    )  # type: ignore[arg-type]
+        shop.repository, author="alice", title="A change", files=files, fork=fork, draft=draft
+    )
 
 
 async def read(shop: Shop, hub: GitHubHub, pull: Pull) -> PullRequest:
@@ -156,7 +157,7 @@ async def test_lost_deliveries_are_found_once_and_asked_for_again(shop: Shop, hu
 
 async def test_a_renamed_repository_is_the_same_one(shop: Shop, hub: GitHubHub) -> None:
     made = await opened(shop)
-    assert await read(shop, hub, made)
+    await read(shop, hub, made)
     shop.github.rename(shop.repository, "acme/store")
     found = await read(shop, hub, made)
     assert found.repository.full_name == "acme/store"

@@ -1,0 +1,222 @@
+"""Everything that the main job needs on one machine, up for as long as a context lasts: real parts, and nothing left.
+
+A Docker engine, Caddy, a simulated GitHub on a real socket, and previewbot itself as a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import httpx
+import uvicorn
+
+from previewbot.demo import machine, sample
+from previewbot.demo.base_image import import_base
+from previewbot.demo.github import SimulatedGitHub
+from previewbot.demo.github.state import Repository
+
+Say = Callable[[str], None]
+
+_CONFIG = """\
+instance: {instance}
+github:
+  app_id: {app_id}
+  private_key_file: {folder}/private-key.pem
+  webhook_secret_files: [{folder}/webhook-secret]
+  api_url: {github}
+server: {{port: {port}, public_url: "http://localhost:{port}"}}
+storage: {{folder: {folder}/state}}
+previews: {{port: {door}, drain: 1s}}
+docker: {{host: "{engine}"}}
+caddy: {{admin: "{caddy}", listen: ["127.0.0.1:{door}"]}}
+worker: {{sweep_every: {sweep}}}
+"""
+
+
+@dataclass
+class Stage:
+    """What is up, and how to reach it."""
+
+    folder: Path
+    instance: str
+    engine: str
+    github: SimulatedGitHub
+    repository: Repository
+    door: int
+    """The port of the front door."""
+    port: int
+    """previewbot's own port."""
+    process: asyncio.subprocess.Process | None = None
+
+    def client(self) -> docker.APIClient:
+        """A client of the engine, to look with."""
+        return docker.APIClient(self.engine, version="auto", timeout=30)
+
+    def things(self) -> dict[str, int]:
+        """Count what the engine has of this previewbot's environments."""
+        client = self.client()
+        mine = {"label": [f"previewbot.instance={self.instance}", "previewbot.key"]}
+        try:
+            return {
+                "containers": len(client.containers(all=True, filters=mine)),
+                "networks": len(client.networks(filters=mine)),
+                "volumes": len(client.volumes(filters=mine)["Volumes"] or []),
+            }
+        finally:
+            client.close()
+
+    async def start(self) -> None:
+        """Start previewbot, and wait until it is ready."""
+        log = (self.folder / "previewbot.log").open("ab")
+        with log:
+            self.process = await asyncio.create_subprocess_exec(
+                *_dies_with_us(), sys.executable, "-m", "previewbot", "serve",
+                "--config", str(self.folder / "config.yaml"),
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for _ in range(300):
+                with contextlib.suppress(httpx.HTTPError):
+                    if (await client.get(f"http://127.0.0.1:{self.port}/readyz")).is_success:
+                        return
+                if self.process.returncode is not None:
+                    break
+                await asyncio.sleep(0.1)
+        said = (self.folder / "previewbot.log").read_text("utf-8", "replace")
+        raise RuntimeError(f"previewbot did not come up. It said:\n{said[-2000:]}")
+
+    async def stop(self, number: int = signal.SIGTERM) -> None:
+        """End previewbot by a signal, and wait for it."""
+        if self.process and self.process.returncode is None:
+            self.process.send_signal(number)
+            try:
+                await asyncio.wait_for(self.process.wait(), 20)
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+
+
+def _dies_with_us() -> tuple[str, ...]:
+    """Have Linux end the process should we be killed."""
+    return ("setpriv", "--pdeathsig", "TERM") if sys.platform == "linux" and _has_setpriv() else ()
+
+
+def _has_setpriv() -> bool:
+    return any((Path(each) / "setpriv").exists() for each in os.get_exec_path())
+
+
+@asynccontextmanager
+async def staged(folder: Path, *, say: Say, sweep: str = "3m") -> AsyncIterator[Stage]:
+    """Set everything up below ``folder``, say what is done, and take it all down again."""
+    folder = _made(folder)
+    async with machine.engine(folder / "engine", say) as engine, machine.caddy(folder / "caddy", say) as caddy:
+        say("Making the base image from this machine's busybox")
+        await machine.install("busybox-static", say=say)
+        await asyncio.to_thread(import_base, engine)
+        with _listener() as listener:
+            async with _github(folder, listener, say) as github:
+                repository = await github.create_repository("acme/shop", sample.files())
+                github.editable = (sample.GREETING,)
+                github.allow(repository, "alice", "write")
+                stage = _configured(folder, engine, caddy, github, repository, sweep)
+                say("Starting previewbot")
+                try:
+                    await stage.start()
+                    yield stage
+                finally:
+                    await stage.stop()
+                    await asyncio.to_thread(_clear, stage)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.absolute()
+
+
+def _configured(  # noqa: PLR0917 - each is a part of the stage
+    folder: Path, engine: str, caddy: str, github: SimulatedGitHub, repository: Repository, sweep: str
+) -> Stage:
+    app, instance = github.state.app, f"demo-{secrets.token_hex(4)}"
+    port, door = free_port(8000), free_port(8080)
+    app.hook_url = f"http://127.0.0.1:{port}/webhook"
+    for name, content in (("private-key.pem", app.pem), ("webhook-secret", app.secret)):
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o600)
+    config = _CONFIG.format(
+        instance=instance, app_id=app.id, folder=folder, github=github.base_url, port=port, door=door, engine=engine,
+        caddy=caddy, sweep=sweep,
+    )  # fmt: skip
+    (folder / "config.yaml").write_text(config)
+    return Stage(folder, instance, engine, github, repository, door, port)
+
+
+@asynccontextmanager
+async def _github(folder: Path, listener: socket.socket, say: Say) -> AsyncIterator[SimulatedGitHub]:
+    url = f"http://localhost:{listener.getsockname()[1]}"
+    say(f"Starting a simulated GitHub at {url}")
+    github = SimulatedGitHub(folder / "github", base_url=url)
+    server = _Server(
+        uvicorn.Config(github.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield github
+    finally:
+        await github.hooks.aclose()
+        server.should_exit = True
+        server.force_exit = True
+        await serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signals: Ctrl-C is ours."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def _listener() -> Iterator[socket.socket]:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", free_port(9080)))
+        yield listener
+
+
+def free_port(wished: int) -> int:
+    """The wished port of the loopback where it is free, else any that is."""
+    for port in (wished, 0):
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(("127.0.0.1", port))
+            return int(tried.getsockname()[1])
+    raise RuntimeError("no port of the loopback is free")
+
+
+def _clear(stage: Stage) -> None:
+    """Take away what previewbot made in an engine that may not be ours: an interrupted demo has open pull requests."""
+    client = stage.client()
+    mine = {"label": f"previewbot.instance={stage.instance}"}
+    try:
+        for container in client.containers(all=True, filters=mine):
+            client.remove_container(container["Id"], force=True, v=True)
+        for network in client.networks(filters=mine):
+            client.remove_network(network["Id"])
+        for volume in client.volumes(filters=mine)["Volumes"] or []:
+            client.remove_volume(volume["Name"])
+        for image in client.images(filters=mine):
+            client.remove_image(image["Id"], force=True)
+    finally:
+        client.close()
