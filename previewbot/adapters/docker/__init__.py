@@ -4,8 +4,9 @@ The rest of previewbot sees ``ports.Builder`` and ``ports.Runtime``. Whatever do
 never adopted, changed or deleted.
 """
 
+from previewbot.adapters.docker.builder import DockerBuilder
 from previewbot.adapters.docker.engine import Engine, connect, describe
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.runtime import DockerRuntime
 
-__all__ = ["DockerRuntime", "Engine", "Limits", "connect", "describe"]
+__all__ = ["DockerBuilder", "DockerRuntime", "Engine", "Limits", "connect", "describe"]
