@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.engine",
     "tests.fixtures.github",
     "tests.fixtures.postgres",
+    "tests.fixtures.repositories",
     "tests.fixtures.store",
 ]
 

@@ -1,32 +1,69 @@
-"""Running git: an argument list, an environment made from nothing, and a time limit."""
+"""Running git: an argument list, an environment made from nothing, and limits on time, output and disk."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from previewbot.core.errors import Transient
 
-_PASSED_ON = ("PATH", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE")
+_PASSED_ON = (
+    "PATH",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "no_proxy",
+    "GIT_SSL_CAINFO",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+)
+
+# What git's checks say of the people and times in a commit, which nobody reads here: old tools wrote them wrong.
+_HARMLESS = (
+    "badDate",
+    "badEmail",
+    "badTimezone",
+    "missingEmail",
+    "missingNameBeforeEmail",
+    "missingSpaceBeforeDate",
+    "missingSpaceBeforeEmail",
+    "multipleAuthors",
+    "zeroPaddedDate",
+    "zeroPaddedFilemode",
+)
 
 _CONFIG: Mapping[str, str] = {
-    "core.hooksPath": os.devnull,
+    "core.attributesFile": os.devnull,
+    "core.bigFileThreshold": "16m",
     "core.fsmonitor": "false",
-    "core.protectNTFS": "true",
+    "core.fsync": "none",  # a mirror is a cache: what a power cut damages is fetched again
+    "core.hooksPath": os.devnull,
+    "core.protectHFS": "false",  # trees are read on Linux, where a backslash in a name is just that
+    "core.protectNTFS": "false",
     "core.symlinks": "true",
     "credential.helper": "",
     "fetch.fsckObjects": "true",
+    **{f"fetch.fsck.{name}": "ignore" for name in _HARMLESS},
     "fetch.unpackLimit": "1",
     "gc.auto": "0",
     "http.followRedirects": "false",
+    "http.lowSpeedLimit": "1000",
+    "http.lowSpeedTime": "30",
+    "maintenance.auto": "false",
     "protocol.allow": "never",
     "submodule.recurse": "false",
 }
+
+_SAID_LIMIT = 64 * 1024
 
 
 class GitFailed(Exception):  # noqa: N818 - named by what happened
@@ -37,18 +74,34 @@ class GitFailed(Exception):  # noqa: N818 - named by what happened
         self.said = said
 
 
+class GitFlooded(Exception):  # noqa: N818 - named by what happened
+    """Git printed more than it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one git process may use."""
+
+    time: timedelta = timedelta(minutes=2)
+    output: int = 1024**2
+    """Bytes."""
+    file: int | None = None
+    """The largest file that it may write, in bytes; held where the system can hold it."""
+
+
 async def git(
     *arguments: str,
     folder: Path,
     config: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
-    limit: timedelta = timedelta(minutes=1),
+    bounds: Bounds | None = None,
 ) -> bytes:
     """Run git on a bare repository and return what it prints.
 
     ``config`` is added to the fixed configuration and travels in the environment, as ``variables`` do. Raises
-    ``GitFailed``, and ``Transient`` where git is missing, or its time is up.
+    ``GitFailed``, ``GitFlooded``, and ``Transient`` where git is missing, or its time is up.
     """
+    bounds = bounds or Bounds()
     try:
         process = await asyncio.create_subprocess_exec(
             "git",
@@ -60,22 +113,53 @@ async def git(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
+            restore_signals=False,  # Python ignores SIGXFSZ: with that, git says "File too large" instead of dying
         )
     except OSError as error:
         raise Transient(f"git cannot be run: {error.strerror}") from None
     try:
-        async with asyncio.timeout(limit.total_seconds()):
-            out, said = await process.communicate()
-    except TimeoutError:
-        raise Transient(f"git {arguments[0]} took longer than {limit.total_seconds():.0f} s") from None
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        _confine(process.pid, bounds)
+        async with asyncio.timeout(bounds.time.total_seconds()):
+            out, said = await asyncio.gather(_read(process.stdout, bounds.output), _tail(process.stderr))
             await process.wait()
+    except TimeoutError:
+        raise Transient(f"git {arguments[0]} took longer than {bounds.time.total_seconds():.0f} s") from None
+    finally:
+        await _end(process)
     if process.returncode:
-        raise GitFailed(said.decode("utf-8", "replace"))
+        died = f"\ngit died of signal {-process.returncode}" if process.returncode < 0 else ""
+        raise GitFailed(said.decode("utf-8", "replace") + died)
     return out
+
+
+def _confine(pid: int, bounds: Bounds) -> None:
+    if bounds.file is not None and hasattr(resource, "prlimit"):
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (bounds.file, bounds.file))
+
+
+async def _read(stream: asyncio.StreamReader | None, most: int) -> bytes:
+    read = bytearray()
+    while stream and (chunk := await stream.read(2**18)):
+        read += chunk
+        if len(read) > most:
+            raise GitFlooded
+    return bytes(read)
+
+
+async def _tail(stream: asyncio.StreamReader | None) -> bytes:
+    read = b""
+    while stream and (chunk := await stream.read(2**16)):
+        read = (read + chunk)[-_SAID_LIMIT:]
+    return read
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Leave no process behind, nor any that it started."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 def _environment(config: Mapping[str, str]) -> dict[str, str]:

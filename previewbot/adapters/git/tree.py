@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from previewbot.core.errors import Refused
 
 REASON = "source_refused"
 _SYMLINK, _SUBMODULE, _FOLDER = "120000", "160000", "040000"
+_NAME_LENGTH = 255
+"""Bytes; what Linux's file systems hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,12 @@ class SourceLimits:
     total_size: int = 1024**3
     """Bytes."""
     path_length: int = 1000
+    """Bytes."""
+
+    @property
+    def listing(self) -> int:
+        """How long a listing of so many files can be, in bytes, before something else than files makes it long."""
+        return 1024**2 + self.files * 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Listing:
     """Everything in the tree of one commit, by path; the root itself is ``.``."""
 
     entries: Mapping[str, Entry]
+    trouble: str | None = None
+    """Why nothing of the commit may be used."""
 
     def find(self, path: str) -> Entry | None:
         """What stands at a path of the blueprint."""
@@ -65,7 +75,7 @@ class Listing:
         return tuple(path for path, entry in self.entries.items() if entry.is_symlink)
 
 
-def parse(root: str, listed: bytes) -> Listing:
+def parse(root: str, listed: bytes, limits: SourceLimits) -> Listing:
     """Read ``git ls-tree -r -t -l -z --full-tree``; ``root`` is the hash of the tree itself."""
     entries = {".": Entry(_FOLDER, root, 0)}
     for row in listed.split(b"\0"):
@@ -73,26 +83,34 @@ def parse(root: str, listed: bytes) -> Listing:
             facts, _, path = row.partition(b"\t")
             mode, _, identity, size = facts.decode("ascii").split()
             entries[os.fsdecode(path)] = Entry(mode, identity, 0 if size == "-" else int(size))
-    return Listing(entries)
+    trouble = next(_troubles(entries, limits), None)
+    return Listing({} if trouble else entries, trouble)
 
 
-def check(listing: Listing, limits: SourceLimits) -> None:
-    """Refuse a tree that is too large, or that holds what would be missing or dangerous in a build."""
-    files = [(path, entry) for path, entry in listing.entries.items() if not entry.is_folder]
+def endless(limits: SourceLimits) -> Listing:
+    """What stands for a tree whose listing is longer than anybody's: folders within folders, each many times."""
+    return Listing({}, f"the commit holds far more than {limits.files:,} files")
+
+
+def _troubles(entries: Mapping[str, Entry], limits: SourceLimits) -> Iterator[str]:
+    """Say what makes a tree too large, or would be missing or dangerous in a build."""
+    files = [(path, entry) for path, entry in entries.items() if not entry.is_folder]
     if len(files) > limits.files:
-        raise Refused(REASON, f"the commit holds {len(files):,} files; more than {limits.files:,} are refused")
-    total = 0
+        yield f"the commit holds {len(files):,} files; more than {limits.files:,} are refused"
+    if len(entries) - len(files) > limits.files + 1:
+        yield f"the commit holds more than {limits.files:,} folders"
     for path, entry in files:
-        shown = show(path)
         if entry.mode == _SUBMODULE:
-            raise Refused(REASON, f"`{shown}` is a submodule, and submodules are not fetched")
+            yield f"`{show(path)}` is a submodule, and submodules are not fetched"
         if entry.size > limits.file_size:
-            raise Refused(REASON, f"`{shown}` is larger than {limits.file_size // 1024**2} MiB")
-        if len(path) > limits.path_length:
-            raise Refused(REASON, f"the path `{shown}` is longer than {limits.path_length} characters")
-        total += entry.size
-    if total > limits.total_size:
-        raise Refused(REASON, f"the commit is larger than {limits.total_size // 1024**2} MiB")
+            yield f"`{show(path)}` is larger than {limits.file_size // 1024**2} MiB"
+        raw = os.fsencode(path)
+        if len(raw) > limits.path_length:
+            yield f"the path `{show(path)}` is longer than {limits.path_length} bytes"
+        if any(len(name) > _NAME_LENGTH for name in raw.split(b"/")):
+            yield f"a name in `{show(path)}` is longer than {_NAME_LENGTH} bytes"
+    if sum(entry.size for _, entry in files) > limits.total_size:
+        yield f"the commit is larger than {limits.total_size // 1024**2} MiB"
 
 
 def check_symlinks(root: Path, listing: Listing) -> None:
@@ -105,6 +123,6 @@ def check_symlinks(root: Path, listing: Listing) -> None:
 
 
 def show(path: str) -> str:
-    """Make a path safe to show: odd characters escaped, not too long."""
+    """Make a path safe to show between backticks: odd characters replaced, not too long."""
     text = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(each if each.isprintable() else "?" for each in text)[:120]
+    return "".join(each if each.isprintable() and each != "`" else "?" for each in text)[:120]
