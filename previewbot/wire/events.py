@@ -67,7 +67,8 @@ def read(event: str, payload: Payload) -> Reading:
 
 
 def _pull_request(payload: Payload) -> Reading:
-    if payload.get("action") not in _PULL_ACTIONS:
+    action = payload.get("action")
+    if not isinstance(action, str) or action not in _PULL_ACTIONS:
         return NOTHING
     number = payload.get("number") or _get(payload, "pull_request", "number")
     key = _key(payload, number)
