@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from previewbot.core.errors import Refused
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import digest
 from previewbot.core.model import (
     Ask,
@@ -47,6 +47,14 @@ _DEPLOYMENT: dict[State, DeploymentState | None] = {
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """The record with what got through to GitHub, and what stopped the rest."""
+
+    record: Record
+    error: Transient | Refused | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Publisher:
     """The voice of one pass."""
 
@@ -62,68 +70,69 @@ class Publisher:
         if status is None or _is_silent(record, status):
             return record
         commented, deployed = await asyncio.gather(
-            self._comment(pull, record, status), self._deployment(pull, record, status), return_exceptions=True
+            self._comment(pull, record, status), self._deployment(pull, record, status)
         )
-        if isinstance(commented, Record):
-            record = replace(record, comment=commented.comment)
-        if isinstance(deployed, Record):
-            record = replace(record, deployment=deployed.deployment, superseded=deployed.superseded)
-        await self.world.store.save(record)
-        for each in (commented, deployed):
-            if isinstance(each, Refused):
-                log.warning("not told", env=str(record.key), why=each.message)
-            elif isinstance(each, BaseException):
-                raise each
-        return record
+        told = replace(
+            record,
+            comment=commented.record.comment,
+            deployment=deployed.record.deployment,
+            superseded=deployed.record.superseded,
+        )
+        # Whatever got through is remembered first, so that a small budget still gets everything said in the end.
+        await self.world.store.save(told)
+        for error in (commented.error, deployed.error):
+            if isinstance(error, Refused):
+                log.warning("not told", env=str(record.key), why=error.message)
+            elif error:
+                raise error
+        return told
 
-    async def _comment(self, pull: PullRequest, record: Record, status: Status) -> Record:
+    async def _comment(self, pull: PullRequest, record: Record, status: Status) -> _Told:
         body = notice.comment(record.key, status, notice.Context(self.policy.base_url))
         said = digest(body)
         if record.comment and (record.comment.digest == said or self._is_passing(status)):
-            return record
+            return _Told(record)
         known = record.comment.id if record.comment else None
-        shown = await self.world.hub.comment(
-            pull, notice.marker(record.key), body, known=known, final=status.state in FINAL
-        )
-        return record if shown is None else replace(record, comment=Published(shown, said))
+        try:
+            shown = await self.world.hub.comment(
+                pull, notice.marker(record.key), body, known=known, final=status.state in FINAL
+            )
+        except (Transient, Refused) as error:
+            return _Told(record, error)
+        return _Told(record if shown is None else replace(record, comment=Published(shown, said)))
 
     def _is_passing(self, status: Status) -> bool:
         """Whether a state is likely over before anybody reads it: most starts take less than this."""
         return status.state is State.STARTING and self.world.clock.now() - status.since < PASSING
 
-    async def _deployment(self, pull: PullRequest, record: Record, status: Status) -> Record:
+    async def _deployment(self, pull: PullRequest, record: Record, status: Status) -> _Told:
         wanted = _DEPLOYMENT[status.state]
-        if wanted is None:
-            return record
-        if wanted is not DeploymentState.INACTIVE and (
-            record.deployment is None or record.deployment.commit != pull.head_commit
-        ):
-            if status.commit != pull.head_commit:
-                return record
-            older = (record.deployment.id,) if record.deployment else ()
-            number = await self.world.hub.deploy(pull, environment=f"pr-{pull.key.number}")
-            made = Deployment(number, pull.head_commit, "")
-            record = replace(record, deployment=made, superseded=(*record.superseded, *older))
-        return await self._report(pull, record, status, wanted)
+        is_new = record.deployment is None or record.deployment.commit != pull.head_commit
+        if wanted is None or (is_new and wanted is not DeploymentState.INACTIVE and status.commit != pull.head_commit):
+            return _Told(record)
+        try:
+            if is_new and wanted is not DeploymentState.INACTIVE:
+                older = (record.deployment.id,) if record.deployment else ()
+                number = await self.world.hub.deploy(pull, environment=f"pr-{pull.key.number}")
+                made = Deployment(number, pull.head_commit, "")
+                record = replace(record, deployment=made, superseded=(*record.superseded, *older))
+            if record.deployment and record.deployment.state != wanted:
+                await self._report(pull, record.deployment.id, status, wanted)
+                record = replace(record, deployment=replace(record.deployment, state=str(wanted)))
+            if wanted in (DeploymentState.SUCCESS, DeploymentState.INACTIVE):
+                for older_id in record.superseded:
+                    await self._report(pull, older_id, status, DeploymentState.INACTIVE)
+                    rest = tuple(each for each in record.superseded if each != older_id)
+                    record = replace(record, superseded=rest)
+        except (Transient, Refused) as error:
+            return _Told(record, error)
+        return _Told(record)
 
-    async def _report(self, pull: PullRequest, record: Record, status: Status, wanted: DeploymentState) -> Record:
-        shown = record.deployment
-        if shown and shown.state != wanted:
-            url = next((line.url for line in status.services if line.url), None)
-            log_url = notice.Context(self.policy.base_url).log(status.log) if status.log else None
-            await self.world.hub.report(
-                pull.repository,
-                shown.id,
-                wanted,
-                url=url if wanted is DeploymentState.SUCCESS else None,
-                log_url=log_url,
-            )
-            record = replace(record, deployment=replace(shown, state=str(wanted)))
-        if wanted in (DeploymentState.SUCCESS, DeploymentState.INACTIVE):
-            for older in record.superseded:
-                await self.world.hub.report(pull.repository, older, DeploymentState.INACTIVE, url=None, log_url=None)
-            record = replace(record, superseded=())
-        return record
+    async def _report(self, pull: PullRequest, deployment: int, status: Status, wanted: DeploymentState) -> None:
+        url = next((line.url for line in status.services if line.url), None)
+        log_url = notice.Context(self.policy.base_url).log(status.log) if status.log else None
+        shown = url if wanted is DeploymentState.SUCCESS else None
+        await self.world.hub.report(pull.repository, deployment, wanted, url=shown, log_url=log_url)
 
     async def answer(self, pull: PullRequest, asks: tuple[Ask, ...], record: Record, *, allowed: bool) -> Record:
         """Take new requests in: check who asks now, react, and remember a rebuild before it is acknowledged."""

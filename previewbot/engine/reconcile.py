@@ -11,6 +11,7 @@ import structlog
 
 from previewbot.core.actions import WORLD_CHANGED, Plan
 from previewbot.core.desire import Absent, Desired, Present
+from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, PullRequest, Reason, Record, Removed, State, Status
 from previewbot.core.plan import Situation, plan
@@ -105,11 +106,16 @@ class Reconciler:
         )
 
     async def _finished(self, build: BuildRecord) -> None:
-        """Remember how a build ended, and wake everybody who may have waited for it."""
-        await self.world.store.save_build(build)
-        waiting = await self._waiting(build)
+        """Remember how a build ended, and wake everybody who may have waited for it.
+
+        What cannot be remembered now is found out again: an image by looking for it, a failure by building once more.
+        """
         log.info("build over", env=str(build.key), service=build.service, state=build.state)
-        await self.world.store.add(waiting, self.world.clock.now())
+        try:
+            await self.world.store.save_build(build)
+            await self.world.store.add(await self._waiting(build), self.world.clock.now())
+        except Transient as transient:
+            log.warning("build not remembered", env=str(build.key), why=str(transient))
 
     async def _waiting(self, build: BuildRecord) -> Collection[Key]:
         records = await self.world.store.records(build.key.repository)

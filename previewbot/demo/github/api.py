@@ -120,7 +120,11 @@ class Api:
         said = _bearer(request)
         try:
             claims = jwt.decode(
-                said, self.state.app.key.public_key(), algorithms=["RS256"], options={"require": ["exp", "iat", "iss"]}
+                said,
+                self.state.app.key.public_key(),
+                algorithms=["RS256"],
+                leeway=self.github.leeway,
+                options={"require": ["exp", "iat", "iss"]},
             )
         except jwt.PyJWTError:
             raise Problem(401, "A JSON web token could not be decoded") from None
@@ -131,9 +135,9 @@ class Api:
 
     def _check_token(self, request: Request) -> None:
         token = self.state.tokens.get(_bearer(request))
-        if token is None or token.expires_at <= now():
+        if token is None or token.expires_at <= now() or not self.state.is_installed:
             raise Problem(401, "Bad credentials")
-        if not self.state.is_installed or self.state.is_suspended:
+        if self.state.is_suspended:
             raise Problem(403, "This installation has been suspended")
 
     def _in_repository(self, handler: Handler, needs: Needs) -> Callable[[Request], Awaitable[Response]]:

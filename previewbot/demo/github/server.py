@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ class SimulatedGitHub:
         self.faults = Faults()
         self.requests: list[tuple[str, str]] = []
         """Method and path of every API request so far."""
+        self.leeway = timedelta(seconds=60)
+        """How far a client's clock may be off; a story in which time flies needs more."""
         self.editable: tuple[str, ...] = ()
         """Files that the page lets a person change in a push."""
         self._watchers: set[asyncio.Event] = set()

@@ -1,0 +1,343 @@
+"""The life of a pull request, told through GitHub: what people read, and what runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from previewbot.core.blueprint import Filters
+from previewbot.core.model import BuildState, InstanceState
+from previewbot.engine.world import Policy
+from tests.fakes.builder import Outcome
+from tests.fakes.runtime import Behaviour
+from tests.stories.town import BLUEPRINT, Town, town
+
+
+@pytest.fixture
+async def city(tmp_path: Path) -> AsyncIterator[Town]:
+    async with town(tmp_path) as made:
+        await made.settle()
+        yield made
+
+
+async def test_an_opened_pull_request_is_served(city: Town) -> None:
+    pull = await city.open()
+    text = city.comment(pull)
+    assert "**Preview is ready** · [pr-1-shop.localhost:8080](http://pr-1-shop.localhost:8080)" in text
+    assert f"`{pull.sha[:7]}`" in text
+    assert "| web | [pr-1-shop.localhost:8080](http://pr-1-shop.localhost:8080) | ready |" in text
+    assert "| api | inside | ready |" in text
+    assert city.deployment(pull.sha) == "success"
+    observed = await city.observed(pull)
+    assert len(observed.releases) == 1
+    assert list(observed.routes) == ["pr-1-shop.localhost"]
+
+
+async def test_a_push_replaces_it_and_builds_only_what_changed(city: Town) -> None:
+    pull = await city.open()
+    first = pull.sha
+    await city.push(pull, {"web/x": "2"})
+    text = city.comment(pull)
+    assert f"`{pull.sha[:7]}`" in text
+    assert f"reused, unchanged since `{first[:7]}`" in text
+    assert [order.service for order in city.builder.orders] == ["web", "api", "web"]
+    assert len((await city.observed(pull)).releases) == 1
+    assert (city.deployment(first), city.deployment(pull.sha)) == ("inactive", "success")
+
+
+async def test_a_push_of_the_same_tree_builds_nothing(city: Town) -> None:
+    pull = await city.open()
+    built = len(city.builder.orders)
+    await city.push(pull, {})
+    assert len(city.builder.orders) == built
+    assert f"`{pull.sha[:7]}`" in city.comment(pull)
+
+
+@pytest.mark.parametrize(("merge", "words"), [(False, "was closed"), (True, "was merged")])
+async def test_the_end_leaves_nothing_and_says_so(city: Town, merge: bool, words: str) -> None:
+    pull = await city.open()
+    city.github.close(city.hosted, pull, merge=merge)
+    await city.settle()
+    assert (await city.observed(pull)).is_empty
+    text = city.comment(pull)
+    assert f"**Preview removed** when the pull request {words}: 2 containers" in text
+    assert "served 1 commit" in text
+    assert city.deployment(pull.sha) == "inactive"
+
+
+async def test_a_reopened_pull_request_is_served_again(city: Town) -> None:
+    pull = await city.open()
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    city.github.reopen(city.hosted, pull)
+    await city.settle()
+    assert "**Preview is ready**" in city.comment(pull)
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    assert "2 containers" in city.comment(pull)
+
+
+async def test_a_stranger_gets_no_build_no_fetch_and_one_calm_comment(city: Town) -> None:
+    for more in ({"author": "bob"}, {"author": "mallory"}, {"fork": "someone/shop"}, {"author": "renovate[bot]"}):
+        if "bot" in more.get("author", ""):
+            city.github.state.account("renovate[bot]", "Bot")
+        pull = await city.open(**more)
+        assert "**No preview for this pull request**" in city.comment(pull)
+        await city.push(pull, {"web/x": "3"})
+        assert len(city.comments(pull)) == 1
+    assert city.builder.orders == []
+    assert city.source.fetched == []
+    assert city.hosted.deployments == []
+
+
+async def test_an_author_who_loses_the_permission_loses_the_preview(city: Town) -> None:
+    pull = await city.open()
+    city.github.allow(city.hosted, "alice", "read")
+    await city.push(pull, {"web/x": "4"})
+    assert (await city.observed(pull)).is_empty
+    assert "no write permission" in city.comment(pull)
+    assert "The preview that it had is removed: 2 containers" in city.comment(pull)
+
+
+async def test_a_failed_build_shows_its_last_lines_and_keeps_the_good_version(city: Town) -> None:
+    pull = await city.open()
+    good = pull.sha
+    city.builder.outcome = lambda _: Outcome(BuildState.FAILED, "step 4/9 `RUN make`", ("boom",))
+    await city.push(pull, {"web/x": "5"})
+    text = city.comment(pull)
+    assert "failed** in service **web**, at step 4/9 `RUN make`" in text
+    assert "```text\nboom\n```" in text
+    assert f"The last good version `{good[:7]}` is still at" in text
+    assert city.deployment(pull.sha) == "failure"
+    assert (await city.observed(pull)).routes
+    city.builder.outcome = lambda _: Outcome()
+    await city.push(pull, {"web/x": "6"})
+    assert "**Preview is ready**" in city.comment(pull)
+
+
+async def test_a_crashing_release_never_takes_over_and_shows_its_last_words(city: Town) -> None:
+    pull = await city.open()
+    good = (await city.observed(pull)).routes
+    city.runtime.behave = lambda spec: (
+        Behaviour(InstanceState.FAILED, "exits with code 1, 3 times in 4 s", ("KeyError: 'STRIPE_KEY'",))
+        if spec.name == "api"
+        else Behaviour()
+    )
+    await city.push(pull, {"web/x": "7"})
+    text = city.comment(pull)
+    assert "does not stay up**: service **api** exits with code 1, 3 times in 4 s" in text
+    assert "KeyError: 'STRIPE_KEY'" in text
+    observed = await city.observed(pull)
+    assert observed.routes == good
+    assert len(observed.releases) == 1
+
+
+async def test_a_flaw_changes_nothing_and_says_where_it_is(city: Town) -> None:
+    pull = await city.open()
+    await city.push(pull, {"previewbot.yaml": BLUEPRINT.replace("port: 8080", "prot: 8080")})
+    text = city.comment(pull)
+    assert "**previewbot.yaml has a flaw**" in text
+    assert "`previewbot.yaml:3:21` unknown key `prot` in service `web`; did you mean `port`?" in text
+    assert (await city.observed(pull)).routes
+
+
+async def test_a_hostile_source_is_refused_with_its_reason(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT.replace("build: api", "build: nowhere")})
+    assert "the build context `nowhere` is not a folder of this commit" in city.comment(pull)
+    assert city.builder.orders == []
+
+
+async def test_without_a_blueprint_a_dockerfile_is_enough_and_without_both_nobody_is_bothered(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": None, "Dockerfile": "FROM a\nEXPOSE 3000\n"})
+    assert "**Preview is ready**" in city.comment(pull)
+    other = await city.open(files={"previewbot.yaml": None})
+    assert city.comments(other) == []
+    await city.say(other, "alice", "/redeploy")
+    assert "neither a previewbot.yaml nor a Dockerfile" in city.comment(other)
+
+
+async def test_redeploy_builds_from_scratch_and_tells_who_asked(city: Town) -> None:
+    pull = await city.open()
+    before = (await city.observed(pull)).releases[0].revision
+    assert await city.say(pull, "alice", "/redeploy") == ["eyes", "+1"]
+    assert [order.fresh for order in city.builder.orders] == [False, False, True, True]
+    (after,) = (await city.observed(pull)).releases
+    assert after.revision != before
+    assert len(city.comments(pull)) == 1
+
+
+async def test_only_those_who_may_write_are_obeyed(city: Town) -> None:
+    pull = await city.open()
+    built = len(city.builder.orders)
+    for login in ("bob", "mallory"):
+        assert await city.say(pull, login, "/redeploy") == ["-1"]
+    assert len(city.builder.orders) == built
+
+
+async def test_help_is_answered_once_and_so_is_a_near_miss(city: Town) -> None:
+    pull = await city.open()
+    assert await city.say(pull, "alice", "/help") == ["+1"]
+    assert await city.say(pull, "alice", "/redploy") == ["+1"]
+    assert await city.say(pull, "alice", "/lgtm") == []
+    answers = [each.body for each in pull.comments if "previewbot:answer" in each.body]
+    assert len(answers) == 2
+    assert "That is not a command of previewbot" in answers[1]
+
+
+async def test_drafts_and_labels(city: Town) -> None:
+    pull = await city.open(draft=True)
+    assert "it is a draft" in city.comment(pull)
+    assert "Mark it ready for review, or add the label `preview`" in city.comment(pull)
+    city.github.label(city.hosted, pull, "preview")
+    await city.settle()
+    assert "**Preview is ready**" in city.comment(pull)
+    city.github.label(city.hosted, pull, "no-preview")
+    await city.settle()
+    assert "it carries the label `no-preview`" in city.comment(pull)
+    assert (await city.observed(pull)).is_empty
+
+
+async def test_paths_that_need_no_preview(tmp_path: Path) -> None:
+    policy = Policy(filters=Filters(paths=("web/*",)))
+    async with town(tmp_path, policy=policy) as city:
+        pull = await city.open(files={"docs/a.md": "x"})
+        assert "it changes none of the paths that need one (`web/*`)" in city.comment(pull)
+        await city.push(pull, {"web/x": "8"})
+        assert "**Preview is ready**" in city.comment(pull)
+
+
+async def test_a_closing_that_nobody_told_of_is_found_by_the_sweep(city: Town) -> None:
+    pull = await city.open()
+    city.github.hooks.lose = True
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    assert (await city.observed(pull)).routes
+    city.clock.ahead += timedelta(minutes=10)
+    await city.sweep()
+    assert (await city.observed(pull)).is_empty
+    assert "GitHub's notice never arrived" in city.comment(pull)
+
+
+async def test_an_opening_that_nobody_told_of_is_found_by_the_sweep(city: Town) -> None:
+    city.github.hooks.lose = True
+    pull = await city.open()
+    assert city.comments(pull) == []
+    await city.sweep()
+    assert "**Preview is ready**" in city.comment(pull)
+
+
+async def test_lost_deliveries_are_asked_for_again(city: Town) -> None:
+    city.github.hooks.lose = True
+    await city.open()
+    city.github.hooks.lose = False
+    await city.sweep()
+    await city.github.hooks.settle()
+    again = [each for each in city.github.state.attempts if each.redelivery]
+    assert again
+    assert all(each.status_code == 202 for each in again)
+    await city.sweep()
+    assert len([each for each in city.github.state.attempts if each.redelivery]) == len(again)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_an_uninstalled_repository_loses_all_its_environments(city: Town, whole: bool) -> None:
+    pulls = [await city.open(), await city.open()]
+    city.github.uninstall(None if whole else city.hosted)
+    await city.settle()
+    await city.sweep()
+    for pull in pulls:
+        assert (await city.observed(pull)).is_empty
+
+
+async def test_things_deleted_by_hand_come_back(city: Town) -> None:
+    pull = await city.open()
+    (running,) = (await city.observed(pull)).releases
+    await city.runtime.remove(city.key(pull), running.revision)
+    await city.store.add([city.key(pull)], city.clock.now())
+    await city.settle()
+    observed = await city.observed(pull)
+    assert observed.release(running.revision)
+    assert "**Preview is ready**" in city.comment(pull)
+
+
+async def test_orphans_of_a_lost_database_are_found_and_removed(city: Town) -> None:
+    pull = await city.open()
+    await city.store.forget(city.key(pull))
+    city.github.hooks.lose = True
+    city.github.close(city.hosted, pull)
+    await city.sweep()
+    assert (await city.observed(pull)).is_empty
+
+
+async def test_two_apps_of_one_name_get_hosts_of_their_own(city: Town) -> None:
+    pull = await city.open()
+    other = await city.github.create_repository("other/shop", {"Dockerfile": "FROM a\n"})
+    city.github.allow(other, "alice", "write")
+    twin = await city.github.open_pull(other, author="alice", title="x", files={"y": "1"})
+    await city.settle()
+    assert (await city.observed(pull)).routes.keys() == {"pr-1-shop.localhost"}
+    assert f"pr-1-shop-{other.id}.localhost" in twin.comments[0].body
+
+
+async def test_a_renamed_repository_keeps_its_preview(city: Town) -> None:
+    pull = await city.open()
+    city.github.rename(city.hosted, "acme/store")
+    await city.settle()
+    await city.push(pull, {"web/x": "9"})
+    assert "**Preview is ready**" in city.comment(pull)
+    assert len(city.comments(pull)) == 1
+
+
+async def test_a_repeated_delivery_changes_nothing(city: Town) -> None:
+    pull = await city.open()
+    written = len(city.github.requests)
+    for attempt in list(city.github.state.attempts):
+        city.github.hooks.again(attempt.id)
+    await city.github.hooks.settle()
+    await city.settle()
+    assert len(city.github.requests) == written
+    assert len(city.comments(pull)) == 1
+
+
+async def test_a_settled_pull_request_costs_no_writes(city: Town) -> None:
+    pull = await city.open()
+    before = len(city.github.requests)
+    await city.store.add([city.key(pull)], city.clock.now())
+    await city.settle()
+    assert {method for method, _ in city.github.requests[before:]} <= {"GET"}
+
+
+async def test_a_push_costs_few_writes(city: Town) -> None:
+    pull = await city.open()
+    before = len(city.github.requests)
+    await city.push(pull, {"web/x": "10"})
+    writes = [each for each in city.github.requests[before:] if each[0] != "GET" and "access_tokens" not in each[1]]
+    assert len(writes) <= 6, writes
+
+
+async def test_the_engine_being_away_is_told_after_a_while_and_forgotten_when_it_is_back(city: Town) -> None:
+    pull = await city.open()
+    city.runtime.go_away()
+    await city.github.push(city.hosted, pull, {"web/x": "11"})
+    await city.github.hooks.settle()
+    for _ in range(6):
+        await city.worker.drain()
+        due = await city.store.next_due()
+        assert due
+        city.clock.ahead += max(due - city.clock.now(), timedelta(0))
+    assert "**previewbot is waiting**" in city.comment(pull)
+    city.runtime.come_back()
+    await city.settle()
+    assert "**Preview is ready**" in city.comment(pull)
+    assert f"`{pull.sha[:7]}`" in city.comment(pull)
+
+
+async def test_hostile_titles_and_names_do_no_harm(city: Town) -> None:
+    pull = await city.open(files={"a\"'$(touch x);`": "1"})
+    pull.title = "$(rm -rf /) <script> @everyone"
+    pull.head_ref = "--upload-pack=touch"
+    await city.push(pull, {"web/x": "12"})
+    assert "**Preview is ready**" in city.comment(pull)

@@ -1,0 +1,295 @@
+"""A town to tell stories in: a simulated GitHub, the real client, door, store and engine, and a runtime in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from previewbot.adapters.git import GitSource
+from previewbot.adapters.github import AppCredentials, GitHubHub
+from previewbot.adapters.local import LogFiles
+from previewbot.adapters.store import open_store
+from previewbot.core.errors import Transient
+from previewbot.core.ids import Key
+from previewbot.core.model import Observed, Record, Repository
+from previewbot.demo.github import SimulatedGitHub
+from previewbot.demo.github.state import Pull
+from previewbot.demo.github.state import Repository as Hosted
+from previewbot.engine.reconcile import Reconciler
+from previewbot.engine.sweep import Sweeper, survey
+from previewbot.engine.trouble import apologise
+from previewbot.engine.worker import Work, Worker
+from previewbot.engine.world import Policy, World
+from previewbot.ports import Lease, Store
+from previewbot.telemetry import Metrics
+from previewbot.web.app import Site, create_app
+from previewbot.web.pages import Pages
+from previewbot.web.webhook import Door
+from tests.fakes.builder import FakeBuilder
+from tests.fakes.front_door import FakeFrontDoor
+from tests.fakes.runtime import FakeRuntime
+
+BLUEPRINT = "version: 1\nservices:\n  web: {build: web, port: 8080}\n  api: {build: api, port: 9000}\n"
+FILES = {"previewbot.yaml": BLUEPRINT, "web/Dockerfile": "FROM a\n", "api/Dockerfile": "FROM a\n"}
+
+
+@dataclass
+class MovedClock:
+    """The machine's clock, moved forward by as much as a story lets pass."""
+
+    ahead: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+class LocalSource(GitSource):
+    """Real git, straight from the simulated GitHub's folders. ``fetched`` is every commit that was asked for."""
+
+    def __init__(self, root: Path, github: SimulatedGitHub) -> None:
+        async def credential(_: Repository) -> Any:
+            raise AssertionError("a folder needs no token")
+
+        super().__init__(root, credential)
+        self._github = github
+        self.fetched: list[str] = []
+
+    async def fetch(self, repository: Repository, commit: str) -> None:
+        self.fetched.append(commit)
+        local = replace(repository, clone_url=f"file://{self._github.root}/{repository.id}.git")
+        await super().fetch(local, commit)
+
+
+Call = tuple[str, str, int]
+"""Port, method, and which of its calls."""
+
+
+@dataclass
+class Weather:
+    """What calls of ports were made, and which one of them fails, before or after its effect."""
+
+    calls: list[Call] = field(default_factory=list)
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    fails: Call | None = None
+    after: bool = False
+    struck: bool = False
+
+    def over(self, name: str, port: object, methods: Collection[str]) -> Any:
+        """Put this weather over some methods of a port."""
+        return _Exposed(name, port, frozenset(methods), self)
+
+    async def pass_through(self, name: str, method: str, call: Callable[[], Awaitable[object]]) -> object:
+        number = self.counts.get((name, method), 0)
+        self.counts[name, method] = number + 1
+        here = (name, method, number)
+        self.calls.append(here)
+        fails = here == self.fails
+        if fails and not self.after:
+            self.struck = True
+            raise Transient("simulated")
+        answer = await call()
+        if fails:
+            self.struck = True
+            raise Transient("simulated")
+        return answer
+
+
+class _Exposed:
+    def __init__(self, name: str, port: object, methods: frozenset[str], weather: Weather) -> None:
+        self._name, self._port, self._methods, self._weather = name, port, methods, weather
+
+    def __getattr__(self, method: str) -> Any:
+        real = getattr(self._port, method)
+        if method not in self._methods:
+            return real
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            return self._weather.pass_through(self._name, method, lambda: real(*arguments, **named))
+
+        return call
+
+
+EXPOSED: Mapping[str, Collection[str]] = {
+    "hub": ("repository", "pull", "permission", "comment", "deploy", "report", "react"),
+    "source": ("fetch", "read", "tree"),
+    "builder": ("locate", "start", "cancel"),
+    "runtime": ("observe", "prepare", "start", "remove", "delete"),
+    "front_door": ("observe", "route"),
+    "store": (
+        "load",
+        "save",
+        "claim",
+        "asks",
+        "mark",
+        "builds",
+        "save_build",
+        "releases",
+        "save_release",
+        "use_images",
+    ),
+}
+
+
+@dataclass
+class Town:
+    """Everything, and what a story does with it."""
+
+    github: SimulatedGitHub
+    hosted: Hosted
+    store: Store
+    source: LocalSource
+    builder: FakeBuilder
+    runtime: FakeRuntime
+    front_door: FakeFrontDoor
+    clock: MovedClock
+    world: World
+    policy: Policy
+    weather: Weather
+
+    @property
+    def worker(self) -> Worker:
+        reconciler = Reconciler(self.world, self.policy)
+
+        async def reconcile(lease: Lease) -> timedelta | None:
+            return await reconciler.reconcile(cast("Key", lease.topic), lease.touched_at)
+
+        async def look_over(lease: Lease) -> None:
+            await self.store.add(await survey(self.world, lease.topic.repository), self.clock.now())
+
+        async def trouble(lease: Lease, error: Exception) -> None:
+            if not isinstance(error, Transient):
+                raise error
+            await apologise(self.world, self.policy, lease, error)
+
+        return Worker(self.store, self.clock, Work(reconcile, look_over, trouble))
+
+    async def settle(self) -> None:
+        """Let everything that is due, or will be, come to its end; time passes as fast as it can."""
+        await self.github.hooks.settle()
+        for _ in range(60):
+            await self.worker.drain()
+            await asyncio.sleep(0)
+            due = await self.store.next_due()
+            if due is None:
+                return
+            self.clock.ahead += max(due - self.clock.now(), timedelta(0)) + timedelta(milliseconds=1)
+        raise AssertionError("the town never settles")
+
+    async def sweep(self) -> None:
+        """Do one sweep and everything that follows from it."""
+        await Sweeper(self.world, self.policy).sweep()
+        await self.settle()
+
+    async def open(self, **more: Any) -> Pull:
+        """Open a pull request and let everything follow."""
+        pull = await self.github.open_pull(
+            self.hosted, title="A change", **{"author": "alice", "files": {"web/x": "1"}} | more
+        )
+        await self.settle()
+        return pull
+
+    async def push(self, pull: Pull, files: Mapping[str, str]) -> None:
+        """Push, and let everything follow."""
+        await self.github.push(self.hosted, pull, files)
+        await self.settle()
+
+    async def say(self, pull: Pull, login: str, body: str) -> list[str]:
+        """Comment, let everything follow, and return previewbot's reactions."""
+        made = self.github.comment(self.hosted, pull, login, body)
+        await self.settle()
+        return [what for _, what in made.reactions]
+
+    def key(self, pull: Pull) -> Key:
+        return Key(self.hosted.id, pull.number)
+
+    async def record(self, pull: Pull) -> Record:
+        return await self.store.load(self.key(pull))
+
+    async def observed(self, pull: Pull) -> Observed:
+        return replace(await self.runtime.observe(self.key(pull)), routes=await self.front_door.observe(self.key(pull)))
+
+    def comments(self, pull: Pull) -> list[str]:
+        """The texts of previewbot's comments, without answers to commands."""
+        return [each.body for each in pull.comments if "<!-- previewbot:pr-" in each.body]
+
+    def comment(self, pull: Pull) -> str:
+        """The one comment."""
+        (only,) = self.comments(pull)
+        return only
+
+    def deployment(self, sha: str) -> str:
+        """The state of the commit's one deployment."""
+        (only,) = [each for each in self.hosted.deployments if each.sha == sha]
+        return only.statuses[-1].state
+
+
+@asynccontextmanager
+async def town(folder: Path, weather: Weather | None = None, policy: Policy | None = None) -> AsyncIterator[Town]:
+    """Build a town in a folder."""
+    weather, clock = weather or Weather(), MovedClock()
+    gate = _Gate()
+    github = SimulatedGitHub(folder / "github", transport=httpx.ASGITransport(gate))
+    github.state.app.hook_url = "http://previewbot.test/webhook"
+    github.leeway = timedelta(days=365)
+    app = github.state.app
+    hub = GitHubHub(
+        AppCredentials(app.id, app.pem, "http://github.test"),
+        clock=clock,
+        transport=httpx.ASGITransport(github.app),
+    )
+    source = LocalSource(folder / "source", github)
+    builder, runtime, front_door, logs = FakeBuilder(clock), FakeRuntime(), FakeFrontDoor(), LogFiles(folder)
+    async with open_store(f"sqlite+aiosqlite:///{folder / 'previewbot.db'}") as store:
+        parts = {
+            "hub": hub,
+            "source": source,
+            "builder": builder,
+            "runtime": runtime,
+            "front_door": front_door,
+            "store": store,
+        }
+        exposed = {name: weather.over(name, part, EXPOSED[name]) for name, part in parts.items()}
+        world = World(**exposed, logs=logs, clock=clock)
+        metrics = Metrics()
+
+        async def nothing() -> None:
+            return None
+
+        door = Door(store, clock, (app.secret.encode(),), metrics)
+        gate.app = create_app(Site(door, Pages(store, logs, clock, lambda _: None), metrics, nothing, nothing))
+        hosted = await github.create_repository("acme/shop", FILES)
+        github.allow(hosted, "alice", "write")
+        github.allow(hosted, "bob", "read")
+        try:
+            yield Town(
+                github,
+                hosted,
+                store,
+                source,
+                builder,
+                runtime,
+                front_door,
+                clock,
+                world,
+                policy or Policy(),
+                weather,
+            )
+        finally:
+            await github.hooks.aclose()
+            await hub.aclose()
+
+
+class _Gate:
+    """Where deliveries go: known only once the door stands."""
+
+    app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
