@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import signal
 import socket
@@ -81,7 +80,7 @@ class Stage:
         log = (self.folder / "previewbot.log").open("ab")
         with log:
             self.process = await asyncio.create_subprocess_exec(
-                *_dies_with_us(), sys.executable, "-m", "previewbot", "serve",
+                *machine.dies_with_us(), sys.executable, "-m", "previewbot", "serve",
                 "--config", str(self.folder / "config.yaml"),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
@@ -105,15 +104,6 @@ class Stage:
             except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
-
-
-def _dies_with_us() -> tuple[str, ...]:
-    """Have Linux end the process should we be killed."""
-    return ("setpriv", "--pdeathsig", "TERM") if sys.platform == "linux" and _has_setpriv() else ()
-
-
-def _has_setpriv() -> bool:
-    return any((Path(each) / "setpriv").exists() for each in os.get_exec_path())
 
 
 @asynccontextmanager

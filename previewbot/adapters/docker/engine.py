@@ -7,6 +7,7 @@ again at once. It knows nothing of environments.
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import threading
 from collections.abc import Callable, Mapping
@@ -68,9 +69,8 @@ class Engine:
             raise
         except APIError as error:
             raise self._translate(error) from error
-        except _AWAY as error:
-            raise self.away(error) from error
-        except DockerException as error:
+        except (*_AWAY, DockerException) as error:
+            self.close()
             raise self.away(error) from error
 
     def away(self, error: BaseException | None = None) -> Transient:
@@ -79,9 +79,9 @@ class Engine:
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _connected(self) -> docker.APIClient:
         with self._connecting:
@@ -90,13 +90,21 @@ class Engine:
             return self._client
 
     def _connect(self) -> docker.APIClient:
-        client = docker.APIClient(self.url, version=_NEWEST_API, timeout=_TIMEOUT, max_pool_size=_QUICK_CALLS)
-        client.trust_env = False  # a proxy of the operator's is not for the engine
-        spoken = client.version(api_version=False)["ApiVersion"]
-        if version_lt(spoken, _NEWEST_API):
+        _knock(self.url)
+        client = self._client_for(_NEWEST_API)
+        try:
+            spoken = client.version(api_version=False)["ApiVersion"]
+        except BaseException:
             client.close()
-            client = docker.APIClient(self.url, version=spoken, timeout=_TIMEOUT, max_pool_size=_QUICK_CALLS)
-            client.trust_env = False
+            raise
+        if not version_lt(spoken, _NEWEST_API):
+            return client
+        client.close()
+        return self._client_for(spoken)
+
+    def _client_for(self, version: str) -> docker.APIClient:
+        client = docker.APIClient(self.url, version=version, timeout=_TIMEOUT, max_pool_size=_QUICK_CALLS)
+        client.trust_env = False  # a proxy of the operator's is not for the engine
         return client
 
     def _translate(self, error: APIError) -> Exception:
@@ -114,6 +122,13 @@ class Engine:
         if error.response is None or error.response.status_code >= _HTTP_SERVER_ERROR:
             return Transient(f"The Docker engine failed: {said}")
         return Refused(Reason.RUNTIME_REFUSED, f"The Docker engine refuses: {said}")
+
+
+def _knock(url: str) -> None:
+    """Fail early where nobody listens on a socket: the client library would leave its own end of it open."""
+    if url.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as door:
+            door.connect(url.removeprefix("unix://"))
 
 
 def explain(error: APIError) -> str:

@@ -1,0 +1,56 @@
+# Everything that is done with previewbot's sources. `make` lists it.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench schema lock clean
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+LOCKED := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate pyproject.toml
+
+help: ## show this
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .venv/.ready ## run the main job here, with a simulated GitHub to look at (ARGS=--once: without a person)
+	@$(BIN)/python -m previewbot demo $(ARGS)
+
+test: check ## all tests: installs and starts the engines that they need
+	$(BIN)/python -m pytest -m "not bench"
+
+check: .venv/.ready ## format, lint, types, layers, and the tests that need no engine
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive previewbot
+	$(BIN)/python -m pytest -q -m "not (engine or postgres or npm or slow or bench)"
+
+format: .venv/.ready ## format the code, and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.ready ## measure: push to URL, the door, the store
+	$(BIN)/python -m tests.bench.push_to_url
+	$(BIN)/python -m tests.bench.door
+	$(BIN)/python -m pytest -q -m bench
+
+schema: .venv/.ready ## write config/blueprint.schema.json from the models
+	$(BIN)/python -c "from previewbot.wire.blueprint import schema_text; print(schema_text(), end='')" > config/blueprint.schema.json
+
+lock: ## write the lock files from pyproject.toml (needs uv)
+	$(LOCKED) --group dev --extra postgres -o requirements-dev.lock
+	$(LOCKED) --extra postgres -c requirements-dev.lock -o requirements.lock
+
+clean: ## end what a killed demo left, and delete everything that was made here
+	@if [ -d .demo ]; then PYTHONPATH=. $(PYTHON) previewbot/demo/machine.py .demo; fi
+	@rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: requirements-dev.lock pyproject.toml
+	@echo "· Setting up .venv (Python packages, pinned and checked by hash; a minute the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "previewbot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "· Installing python3-venv with apt-get"; \
+		[ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null \
+		|| { echo "Install it yourself: apt-get install python3-venv" >&2; exit 1; }; }
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
