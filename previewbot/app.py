@@ -116,7 +116,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
 
 
 def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104  # nosec B104 - asked, not bound
+    return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104  # nosec B104
 
 
 def worker_of(bot: Previewbot) -> Worker:

@@ -224,7 +224,7 @@ def _page(template: str, status_code: int = 200, **facts: object) -> Response:
 
 def _standalone(template: str, status_code: int, **facts: object) -> Response:
     """A page that needs nothing beside itself; browsers keep no copy of it."""
-    answer = _page(template, status_code, style=Markup(_STYLE), **facts)  # noqa: S704  # nosec B704 - our own
+    answer = _page(template, status_code, style=Markup(_STYLE), **facts)  # noqa: S704  # nosec B704
     policy = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
     answer.headers["Content-Security-Policy"] = policy
     answer.headers["Cache-Control"] = "no-store"
