@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -87,7 +88,7 @@ async def process(
             start_new_session=True,
         )  # fmt: skip
     note = folder / f"{name}.pid"
-    note.write_text(json.dumps({"pid": started.pid, "command": command[0]}))
+    note.write_text(json.dumps({"pid": started.pid, "command": command[0], "born": _born(started.pid)}))
     try:
         yield started
     finally:
@@ -178,13 +179,13 @@ def answers(path: str) -> bool:
 async def _own_engine(folder: Path) -> AsyncIterator[str]:
     # Names of sockets are short on Linux, wherever the demo runs.
     run = Path(tempfile.mkdtemp(prefix="pb-engine-"))
-    run_socket, number = run / "docker.sock", _free_network()
-    bridge = f"pb{number}br"
+    run_socket = run / "docker.sock"
+    (folder / "run").symlink_to(run)
     try:
-        with _bridge(bridge, number):
+        with _bridge(folder) as number:
             command = (
                 "dockerd", "--data-root", str(folder / "data"), "--exec-root", str(run / "exec"),
-                "-H", f"unix://{run_socket}", "--pidfile", str(run / "pid"), "--bridge", bridge,
+                "-H", f"unix://{run_socket}", "--pidfile", str(run / "pid"), "--bridge", f"pb{number}br",
                 "--default-address-pool", f"base=10.{number}.128.0/17,size=27", "--log-level", "warn",
             )  # fmt: skip
             async with process(folder, "dockerd", *command) as started:
@@ -205,25 +206,58 @@ async def _wait_for(ready: Callable[[], bool], started: asyncio.subprocess.Proce
     raise MachineError(f"The Docker engine does not come up. Start one yourself and set DOCKER_HOST. It said:\n{said}")
 
 
-def _free_network() -> int:
-    taken = subprocess.run(("ip", "-4", "-o", "addr"), capture_output=True, check=False, text=True).stdout
-    return next((each for each in _BRIDGES if f" 10.{each}." not in taken), _BRIDGES.start)
-
-
 @contextlib.contextmanager
-def _bridge(name: str, number: int) -> Iterator[None]:
-    """A network bridge of our own, so that no other engine's is touched."""
-    _ip("link", "add", "name", name, "type", "bridge")
+def _bridge(folder: Path) -> Iterator[int]:
+    """A network bridge of our own, so that no other engine's is touched; gives its number."""
+    number = _claim()
+    note = folder / "network"
+    note.write_text(str(number))
     try:
-        _ip("addr", "add", f"10.{number}.0.1/24", "dev", name)
-        _ip("link", "set", name, "up")
-        yield
+        _ip("addr", "add", f"10.{number}.0.1/24", "dev", f"pb{number}br")
+        _ip("link", "set", f"pb{number}br", "up")
+        yield number
     finally:
-        subprocess.run(("ip", "link", "del", name), capture_output=True, check=False)
+        _unbridge(number)
+        note.unlink(missing_ok=True)
+
+
+def _claim() -> int:
+    """Make a bridge on a network that nothing here has an address or a route in, and that nobody else just took."""
+    taken = " ".join((_shown("addr") + _shown("route", "show", "table", "all")).split())
+    for number in (each for each in _BRIDGES if f" 10.{each}." not in f" {taken}"):
+        with contextlib.suppress(MachineError):
+            _ip("link", "add", "name", f"pb{number}br", "type", "bridge")
+            return number
+    raise MachineError("No network for an engine can be made: it needs root. Start one yourself and set DOCKER_HOST.")
+
+
+def _unbridge(number: int) -> None:
+    """Take away a bridge, those that its engine left, and their rules in the firewall."""
+    lines = (line.split() for line in _shown("addr").splitlines())
+    left = {words[1] for words in lines if words[3].startswith(f"10.{number}.")} | {f"pb{number}br"}
+    for table in ("filter", "nat"):
+        asked = ("iptables", "-w", "-t", table)
+        for rule in _run(*asked, "-S").stdout.splitlines():
+            words = rule.split()
+            if words[0] == "-A" and any(word in left or word.startswith(f"10.{number}.") for word in words):
+                _run(*asked, "-D", *words[1:])
+    for each in left:
+        _run("ip", "link", "del", each)
+
+
+def _shown(*what: str) -> str:
+    return _run("ip", "-4", "-o", *what).stdout
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, text=True)
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(command, 127, "", f"{command[0]} is not installed")
 
 
 def _ip(*arguments: str) -> None:
-    done = subprocess.run(("ip", *arguments), capture_output=True, check=False, text=True)
+    done = _run("ip", *arguments)
     if done.returncode:
         raise MachineError(f"No network for an engine can be made (ip {' '.join(arguments)}: {done.stderr.strip()}).")
 
@@ -269,14 +303,41 @@ async def caddy(folder: Path, say: Say = quiet) -> AsyncIterator[str]:
 
 
 def clean(folder: Path) -> None:
-    """End every process that a note below a folder names, if it still is that program, and delete the folder."""
-    for note in folder.rglob("*.pid"):
+    """End every process that a note below a folder names, if it still is that process, and delete the folder.
+
+    Notes stand at most one folder deep: what an image holds deeper down is never read.
+    """
+    folder = folder.absolute()
+    for note in (*folder.glob("*.pid"), *folder.glob("*/*.pid")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads(note.read_text())
-            shown = Path(f"/proc/{found['pid']}/cmdline").read_bytes().split(b"\0")[0].decode()
-            if Path(shown).name == Path(found["command"]).name:
-                os.kill(found["pid"], signal.SIGTERM)
-    _remove(folder.absolute())
+            _finish(int(found["pid"]), found["born"])
+    for note in folder.glob("*/network"):
+        with contextlib.suppress(OSError, ValueError):
+            _unbridge(int(note.read_text()))
+    runs = [each.resolve() for each in folder.glob("*/run") if each.is_symlink()]
+    _remove(*(each for each in runs if each.name.startswith("pb-engine-")), folder)
+
+
+def _finish(pid: int, born: str) -> None:
+    """SIGTERM, then SIGKILL, a process that is no child of ours."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if not born or _born(pid) != born:
+            return
+        os.kill(pid, number)
+        for _ in range(200):
+            if _born(pid) != born:
+                return
+            time.sleep(0.1)
+
+
+def _born(pid: int) -> str:
+    """When a process started, which tells it from a later one of the same number; empty where there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {fields[19]}"
 
 
 if __name__ == "__main__":
