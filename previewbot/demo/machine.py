@@ -177,6 +177,7 @@ def answers(path: str) -> bool:
 
 @asynccontextmanager
 async def _own_engine(folder: Path) -> AsyncIterator[str]:
+    await asyncio.to_thread(_take, folder)
     # Names of sockets are short on Linux, wherever the demo runs.
     run = Path(tempfile.mkdtemp(prefix="pb-engine-"))
     run_socket = run / "docker.sock"
@@ -193,6 +194,18 @@ async def _own_engine(folder: Path) -> AsyncIterator[str]:
                 yield f"unix://{run_socket}"
     finally:
         await asyncio.to_thread(_remove, run, folder)
+
+
+def _take(folder: Path) -> None:
+    """Have a folder to ourselves, after cleaning up what a killed run left there."""
+    owner = folder / "owner.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(owner.read_text())
+        if found["born"] and _born(int(found["pid"])) == found["born"]:
+            raise MachineError(f"Process {found['pid']} has an engine in {folder} already. Wait for it, or end it.")
+    clean(folder)
+    _make(folder)
+    owner.write_text(json.dumps({"pid": os.getpid(), "born": _born(os.getpid())}))
 
 
 async def _wait_for(ready: Callable[[], bool], started: asyncio.subprocess.Process, log: Path) -> None:
@@ -308,15 +321,20 @@ def clean(folder: Path) -> None:
     Notes stand at most one folder deep: what an image holds deeper down is never read.
     """
     folder = folder.absolute()
-    for note in (*folder.glob("*.pid"), *folder.glob("*/*.pid")):
+    for note in _notes(folder, "*.pid"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads(note.read_text())
             _finish(int(found["pid"]), found["born"])
-    for note in folder.glob("*/network"):
+    for note in _notes(folder, "network"):
         with contextlib.suppress(OSError, ValueError):
             _unbridge(int(note.read_text()))
-    runs = [each.resolve() for each in folder.glob("*/run") if each.is_symlink()]
+    runs = [each.resolve() for each in _notes(folder, "run") if each.is_symlink()]
     _remove(*(each for each in runs if each.name.startswith("pb-engine-")), folder)
+
+
+def _notes(folder: Path, name: str) -> Iterator[Path]:
+    yield from folder.glob(name)
+    yield from folder.glob(f"*/{name}")
 
 
 def _finish(pid: int, born: str) -> None:

@@ -89,6 +89,21 @@ async def test_what_cannot_be_installed_is_said_with_the_command_that_does_it(
         await machine.install("docker.io", "iptables")
 
 
+def test_an_engine_folder_belongs_to_one_run_while_that_lives(tmp_path: Path) -> None:
+    machine._take(tmp_path / "engine")
+    with pytest.raises(machine.MachineError, match=f"Process {os.getpid()} has an engine"):
+        machine._take(tmp_path / "engine")
+
+
+def test_an_engine_folder_of_a_killed_run_is_taken_empty(tmp_path: Path) -> None:
+    folder = tmp_path / "engine"
+    (folder / "data").mkdir(parents=True)
+    (folder / "owner.json").write_text(json.dumps({"pid": os.getpid(), "born": "another boot 1"}))
+    (folder / "run").symlink_to(tmp_path / "nowhere")
+    machine._take(folder)
+    assert [each.name for each in folder.iterdir()] == ["owner.json"]
+
+
 def _note(folder: Path, pid: int, born: str) -> None:
     folder.mkdir(parents=True)
     (folder / "sleeper.pid").write_text(json.dumps({"pid": pid, "command": "sleep", "born": born}))
