@@ -1,0 +1,79 @@
+"""The real process, killed in the middle of everything, on real parts: after a restart it ends right."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from previewbot.demo import machine, sample
+from previewbot.demo.github.state import Pull
+from previewbot.demo.stage import Stage, staged
+from previewbot.demo.story import Visitor, deployed, said, until
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+
+
+def comments(pull: Pull) -> int:
+    return sum("<!-- previewbot:pr-" in each.body for each in pull.comments)
+
+
+async def kill(stage: Stage) -> None:
+    await stage.stop(signal.SIGKILL)
+
+
+async def test_killed_in_build_in_deploy_and_in_teardown(tmp_path: Path) -> None:
+    async with staged(tmp_path, say=machine.quiet) as stage:
+        github, repository = stage.github, stage.repository
+        slow = sample.files()["web/Dockerfile"].replace("EXPOSE", "RUN sleep 3\nEXPOSE")
+        pull = await github.open_pull(
+            repository, author="alice", title="Slow", files={"web/Dockerfile": slow, sample.GREETING: "one\n"}
+        )
+        visitor = Visitor(stage, pull)
+
+        await until("a build", lambda: said(pull, "**Building**"))
+        await kill(stage)
+        await stage.start()
+        await until("the first commit", lambda: visitor.serves(pull.sha))
+        await until("the comment", lambda: said(pull, "**Preview is ready**", pull.sha[:7]))
+
+        fast = await github.push(repository, pull, {"web/Dockerfile": sample.files()["web/Dockerfile"]})
+        await until("a second release", lambda: stage.things()["containers"] > 2)
+        await kill(stage)
+        await stage.start()
+        await until("the second commit", lambda: visitor.serves(fast))
+        await until("the comment", lambda: said(pull, "**Preview is ready**", fast[:7]))
+        await until("one release", lambda: stage.things() == {"containers": 2, "networks": 1, "volumes": 0})
+
+        github.close(repository, pull)
+        await github.hooks.settle()
+        await asyncio.sleep(0.15)
+        await kill(stage)
+        await stage.start()
+        await until("nothing", lambda: not any(stage.things().values()))
+        await until("the comment", lambda: said(pull, "**Preview removed**", "checked gone"))
+        await until("the deployment", lambda: deployed(stage, fast, "inactive"))
+        assert comments(pull) == 1
+
+
+async def test_lost_deliveries_while_it_was_down_are_made_up_for(tmp_path: Path) -> None:
+    async with staged(tmp_path, say=machine.quiet, sweep="2s") as stage:
+        github, repository = stage.github, stage.repository
+        pull = await github.open_pull(repository, author="alice", title="x", files={sample.GREETING: "one\n"})
+        visitor = Visitor(stage, pull)
+        await until("the first commit", lambda: visitor.serves(pull.sha))
+        await stage.stop()
+        sha = await github.push(repository, pull, {sample.GREETING: "two\n"})
+        other = await github.open_pull(repository, author="alice", title="y", files={sample.GREETING: "three\n"})
+        await github.hooks.settle()
+        assert all(each.status_code != 202 for each in github.state.attempts[-3:])
+        await stage.start()
+        await until("the second commit", lambda: visitor.serves(sha))
+        await until("the other pull request", lambda: Visitor(stage, other).serves(other.sha))
+        github.hooks.lose = True
+        github.close(repository, pull)
+        github.close(repository, other)
+        await until("nothing", lambda: not any(stage.things().values()))
+        await until("the comment", lambda: said(pull, "**Preview removed**"))
