@@ -194,15 +194,19 @@ def demo(
 
 
 def _load(config: Path) -> Settings:
+    from previewbot import telemetry
     from previewbot.settings import Faulty, load
 
     try:
-        return load(config)
+        settings = load(config)
     except Faulty as faulty:
         for fault in faulty.faults:
             typer.echo(fault, err=True)
         typer.echo(f"Mend {config}; config/previewbot.yaml in the sources shows every setting.", err=True)
         raise typer.Exit(2) from None
+    # What a command answers is on standard output; whatever is logged meanwhile must not be.
+    telemetry.configure(format=settings.log.format, level="warning")
+    return settings
 
 
 def _guard(run: Callable[[Settings], Coroutine[Any, Any, T]], settings: Settings) -> T:

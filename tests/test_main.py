@@ -1,0 +1,131 @@
+"""The command line: what a person sees, exit codes that mean something, and JSON for scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from previewbot.demo import machine, sample
+from previewbot.demo.stage import staged
+from previewbot.demo.story import Visitor, until
+
+CONFIG = """\
+github: {app_id: 1, private_key_file: key.pem, webhook_secret_files: [secret]}
+storage: {folder: state}
+"""
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "200"}
+    command = [sys.executable, "-m", "previewbot", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_help_shows_every_command(tmp_path: Path) -> None:
+    done = run("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for command in ("serve", "doctor", "setup", "validate", "list", "migrate", "demo"):
+        assert command in done.stdout
+
+
+def test_a_blueprint_is_shown_with_its_defaults(tmp_path: Path) -> None:
+    (tmp_path / "previewbot.yaml").write_text("version: 1\nservices: {web: {build: ., port: 80}}\n")
+    done = run("validate", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "public: true" in done.stdout
+    assert json.loads(run("validate", "--json", cwd=tmp_path).stdout)["services"][0]["port"] == 80
+
+
+def test_every_flaw_is_shown_as_editors_understand_it(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("version: 1\nservices:\n  web: {build: ., prot: 80}\n")
+    done = run("validate", "x.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("x.yaml:3:")
+    assert "did you mean `port`?" in done.stderr
+    assert json.loads(run("validate", "x.yaml", "--json", cwd=tmp_path).stdout)[0]["line"] == 3
+
+
+def test_a_missing_file_is_three_lines(tmp_path: Path) -> None:
+    done = run("validate", "no.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 3
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor", "list", "migrate"])
+def test_a_faulty_configuration_is_told_whole(tmp_path: Path, command: str) -> None:
+    (tmp_path / "c.yaml").write_text("github: {app_id: x}\nsurver: {}\n")
+    done = run(command, "--config", "c.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    for part in ("github.app_id", "github.private_key_file is missing", "surver is not a setting"):
+        assert part in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_list_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    assert "schema" in run("migrate", "--config", "c.yaml", cwd=tmp_path).stdout
+    assert "Open a pull request" in run("list", "--config", "c.yaml", cwd=tmp_path).stdout
+    assert json.loads(run("list", "--json", "--config", "c.yaml", cwd=tmp_path).stdout) == []
+
+
+def test_serve_without_its_key_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    done = run("serve", "--config", "c.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "key.pem: cannot be read" in done.stderr
+    assert "previewbot doctor" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(200)
+async def test_doctor_and_list_beside_a_running_previewbot(tmp_path: Path) -> None:
+    async with staged(tmp_path, say=machine.quiet) as stage:
+        pull = await stage.github.open_pull(
+            stage.repository, author="alice", title="x", files={sample.GREETING: "one\n"}
+        )
+        await until("the URL", lambda: Visitor(stage, pull).serves(pull.sha))
+        config = ("--config", str(tmp_path / "config.yaml"))
+        doctor = await asyncio.to_thread(run, "doctor", *config, cwd=tmp_path)
+        assert doctor.returncode == 0, doctor.stdout
+        assert "No problems." in doctor.stdout
+        for part in ("previewbot (id 12345), 1 installation", "Docker", "Caddy at", "sqlite, schema", "GiB free"):
+            assert part in doctor.stdout
+        listed = await asyncio.to_thread(run, "list", "--json", *config, cwd=tmp_path)
+        (row,) = json.loads(listed.stdout)
+        assert (row["repository"], row["number"], row["commit"]) == ("acme/shop", 1, pull.sha)
+        assert row["url"] == f"http://pr-1-shop.localhost:{stage.door}"
+
+        del stage.github.state.app.permissions["deployments"]
+        doctor = await asyncio.to_thread(run, "doctor", "--json", *config, cwd=tmp_path)
+        assert doctor.returncode == 1
+        (problem,) = [each for each in json.loads(doctor.stdout) if not each["ok"]]
+        assert problem["detail"] == "the App lacks deployments: write"
+        assert "Developer settings" in problem["fix"]
+
+        second = await asyncio.to_thread(run, "serve", *config, cwd=tmp_path)
+        assert second.returncode == 1
+        assert "another previewbot" in second.stderr.lower()
+
+
+@pytest.mark.engine
+async def test_doctor_finds_everything_that_is_away_at_once(tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("not a key")
+    (tmp_path / "secret").write_text("s")
+    (tmp_path / "c.yaml").write_text(
+        CONFIG + "docker: {host: 'unix:///nowhere.sock'}\ncaddy: {admin: 'http://127.0.0.1:1'}\n"
+        "server: {public_url: 'http://localhost:1'}\n"
+    )
+    done = await asyncio.to_thread(run, "doctor", "--config", "c.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for name in ("GitHub App", "Engine", "Front door"):
+        assert any(line.startswith(name) and "FAIL" in line for line in done.stdout.splitlines()), done.stdout
+    assert done.stdout.count("→") >= 3
