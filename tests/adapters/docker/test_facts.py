@@ -1,0 +1,86 @@
+"""What is made of the engine's answers and of what containers say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from previewbot.adapters.docker.facts import Facts, read
+from previewbot.adapters.docker.labels import Names, Target
+from previewbot.adapters.docker.runtime import _readable
+from previewbot.core.blueprint import Health
+from previewbot.core.ids import Key
+
+_FACTS = Facts(
+    id="c1",
+    status="restarting",
+    started_at="2026-01-02T03:04:05.123456789Z",
+    restarts=2,
+    exit_code=3,
+    out_of_memory=False,
+    memory=512 * 1024 * 1024,
+    labels={},
+    ip=None,
+    published={},
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        (_FACTS, "exits with code 3"),
+        (replace(_FACTS, exit_code=0), "exits with code 0"),
+        (replace(_FACTS, exit_code=127), "exits with code 127 (command not found)"),
+        (replace(_FACTS, exit_code=139), "exits with code 139 (SIGSEGV)"),
+        (replace(_FACTS, exit_code=137, out_of_memory=True), "was killed: out of memory (limit 512 MiB)"),
+        (replace(_FACTS, status="running"), None),
+    ],
+)
+def test_the_end_of_a_program_is_said_in_words(facts: Facts, told: str | None) -> None:
+    assert facts.last_exit() == told
+
+
+@pytest.mark.parametrize("moment", ["2026-01-02T03:04:05.123456789Z", "2026-01-02T03:04:05.1Z", "2026-01-02T03:04:05Z"])
+def test_the_time_that_a_program_runs_is_read_whatever_its_precision(moment: str) -> None:
+    now = datetime(2026, 1, 2, 3, 4, 7, tzinfo=UTC)
+    assert 1.8 < replace(_FACTS, started_at=moment).running_seconds(now) <= 2
+
+
+def test_an_inspection_without_optional_parts_is_read() -> None:
+    facts = read(
+        {
+            "Id": "c1",
+            "State": {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"},
+            "NetworkSettings": {"Networks": None, "Ports": {"80/tcp": None}},
+            "Config": {"Labels": None},
+        }
+    )
+    assert not facts.is_alive
+    assert facts.published == {}
+
+
+@pytest.mark.parametrize("path", [None, "/up"])
+def test_what_probing_needs_survives_in_labels(path: str | None) -> None:
+    target = Target(8080, "a.localhost", Health(path, timedelta(seconds=1.5)))
+    assert Target.read(target.labels()) == target
+    assert Target.read(Target(None, None, Health(path)).labels()) == Target(None, None, Health(path))
+
+
+def test_names_are_made_of_checked_parts_only() -> None:
+    names = Names("one")
+    assert names.key_of_network(names.network(Key(1, 2), "abc")) == Key(1, 2)
+    assert Names("two").key_of_network(names.network(Key(1, 2), "abc")) is None
+    for hostile in ("", "../x", "a b", "-a", "a/b", "a\n"):
+        with pytest.raises(ValueError, match="not a name of ours"):
+            names.container(Key(1, 2), "abc", hostile, 0)
+        with pytest.raises(ValueError, match="not a name of ours"):
+            names.tag(hostile)
+
+
+def test_output_is_shown_without_colours_and_control_characters_and_cut() -> None:
+    said = b"\x1b[31mred\x1b[0m\n10%\r20%\r\n\xff\x00tab\there\n" + b"x" * 9000 + b"\n"
+    assert _readable(said, 20) == ("red", "20%", "\ufffdtab\there", "x" * 500)
+    assert _readable(b"", 20) == ()
+    assert _readable(b"a\nb\nc\n", 2) == ("b", "c")

@@ -1,0 +1,80 @@
+"""One look at a port: real sockets on loopback, and every way in which they can disappoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from previewbot.adapters.docker.probe import Door, knock
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
+
+
+@asynccontextmanager
+async def _listening(answer: bytes | None, seen: list[bytes] | None = None) -> AsyncIterator[int]:
+    """Listen; ``None`` stays silent, bytes are sent after the first line of a request, and the connection ends."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if answer is None:
+                await reader.read()
+            else:
+                request = await reader.readuntil(b"\r\n\r\n") if answer else b""
+                if seen is not None:
+                    seen.append(request)
+                writer.write(answer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_program_that_listens_and_waits_is_open() -> None:
+    async with _listening(None) as port:
+        assert await knock(Door(8080, port, ip=None)) is None
+        assert await knock(Door(port, port, ip="127.0.0.1")) is None
+
+
+async def test_a_proxy_that_accepts_and_hangs_up_is_not_a_program_that_listens() -> None:
+    async with _listening(b"") as port:
+        assert await knock(Door(8080, port, ip=None)) == "does not listen on port 8080"
+        assert await knock(Door(8080, port, ip=None, path="/up")) == "does not listen on port 8080"
+
+
+async def test_where_nobody_accepts_nobody_listens() -> None:
+    async with _listening(None) as port:
+        pass
+    assert await knock(Door(8080, port, ip="127.0.0.1")) == "does not listen on port 8080"
+    assert await knock(Door(8080, port, ip=None, path="/")) == "does not listen on port 8080"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", None),
+        (b"HTTP/1.1 204\r\n\r\n", None),
+        (b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n", None),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "answers 400 at /up"),
+        (b"HTTP/1.1 500 Oh\r\n\r\n", "answers 500 at /up"),
+        (b"220 mail ESMTP\r\n", "does not speak HTTP on port 8080"),
+        (b"HTTP/1.1\r\n", "does not speak HTTP on port 8080"),
+        (b"x" * 100_000, "does not speak HTTP on port 8080"),
+    ],
+)
+async def test_a_health_path_must_answer_below_400(answer: bytes, told: str | None) -> None:
+    async with _listening(answer) as port:
+        assert await knock(Door(8080, port, ip=None, path="/up")) == told
+
+
+async def test_the_health_path_is_asked_under_the_public_host_name() -> None:
+    seen: list[bytes] = []
+    async with _listening(b"HTTP/1.1 200 OK\r\n\r\n", seen) as port:
+        await knock(Door(8080, port, ip=None, host="pr-1-shop.localhost", path="/up?x=1"))
+    assert seen[0].startswith(b"GET /up?x=1 HTTP/1.1\r\nHost: pr-1-shop.localhost\r\n")
