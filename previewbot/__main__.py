@@ -46,7 +46,7 @@ def serve(config: Config = _CONFIG) -> None:
     settings = _load(config)
     telemetry.configure(format=settings.log.format, level=settings.log.level)
     try:
-        asyncio.run(app.serve(settings))
+        app.run(app.serve(settings))
     except (Refused, Transient, Faulty) as error:
         _fail("previewbot cannot start.", str(error), f"Run `previewbot doctor --config {config}` to see all of it.")
     except OSError as error:
