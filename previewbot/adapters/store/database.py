@@ -53,11 +53,17 @@ class Database:
                 async with self.engine.begin() as connection:
                     yield connection
             return
+        async with self.turn(), self.engine.connect() as plain:
+            connection = await plain.execution_options(writes=True)
+            async with connection.begin():
+                yield connection
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for this process's turn to write to SQLite, and have it for as long as the context lasts."""
         with translated():
-            async with self._turn, self.engine.connect() as plain:
-                connection = await plain.execution_options(writes=True)
-                async with connection.begin():
-                    yield connection
+            async with self._turn:
+                yield
 
     def insert(self, table: Table) -> Insert:
         """Begin an insert that can say what happens to a row that exists."""
@@ -84,39 +90,38 @@ def translated() -> Iterator[None]:
         yield
     except PoolTimeout:
         raise Transient("the database is busy: every connection is taken") from None
-    except DBAPIError as error:
-        why = str(error.orig).strip().partition("\n")[0]
+    except (DBAPIError, sqlite3.Error) as error:
+        why = str(_cause(error)).strip().partition("\n")[0]
         if any(sign in why for sign in _HOPELESS):
             raise Refused(Reason.INTERNAL, f"the database cannot be used: {why}") from error
-        if error.connection_invalidated or _is_unwell(error):
+        is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        if is_lost or _is_unwell(error):
             raise Transient(f"the database is unwell: {why}") from error
         raise
-    except (OSError, sqlite3.OperationalError) as error:
+    except OSError as error:
         raise Transient(f"the database is unwell: {error}") from error
 
 
-def _is_unwell(error: DBAPIError) -> bool:
+def _cause(error: DBAPIError | sqlite3.Error) -> BaseException | None:
+    """What the driver itself said."""
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _is_unwell(error: DBAPIError | sqlite3.Error) -> bool:
     """Whether waiting may help: locks, a full disk, a lost connection, and no fault of a statement."""
-    state: str | None = getattr(error.orig, "sqlstate", None)
+    state: str | None = getattr(_cause(error), "sqlstate", None)
     if state is not None:
         return state[:2] in {"08", "40", "53", "55", "57", "58"}
-    return type(error).__name__ in {"OperationalError", "InterfaceError"} and "no such" not in str(error.orig)
+    return type(error).__name__ in {"OperationalError", "InterfaceError"} and "no such" not in str(_cause(error))
 
 
 def _sqlite(url: URL) -> AsyncEngine:
     engine = create_async_engine(url, pool_size=8, max_overflow=8)
 
     @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: DBAPIConnection, record: object) -> None:  # noqa: ARG001
+    def connect(connection: DBAPIConnection, record: object) -> None:  # noqa: ARG001
         connection.isolation_level = None  # transactions begin below, not where the driver thinks
-        cursor = connection.cursor()
-        try:
-            for setting in (_BUSY, *_SETTINGS):
-                cursor.execute(setting)
-        except BaseException:
-            connection.close()  # nobody else knows of it yet
-            raise
-        cursor.close()
+        prepare(connection)
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
@@ -125,6 +130,18 @@ def _sqlite(url: URL) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def prepare(connection: DBAPIConnection | sqlite3.Connection) -> None:
+    """Give a new SQLite connection our settings, or close it."""
+    cursor = connection.cursor()
+    try:
+        for setting in (_BUSY, *_SETTINGS):
+            cursor.execute(setting)
+    except BaseException:
+        connection.close()  # nobody else knows of it yet
+        raise
+    cursor.close()
 
 
 def _postgres(url: URL) -> AsyncEngine:

@@ -134,11 +134,12 @@ async def touch(database: Database, connection: AsyncConnection, topics: dict[st
     rows: Sequence[dict[str, Any]] = [{"topic": name, "due": at, "touched_at": at} for name, at in topics.items()]
     if rows:
         # Always in the same order, or two transactions could wait for each other.
-        await connection.execute(_touching(database), sorted(rows, key=lambda row: str(row["topic"])))
+        insert = touching(database.insert(queue).values(generation=1, failures=0))
+        await connection.execute(insert, sorted(rows, key=lambda row: str(row["topic"])))
 
 
-def _touching(database: Database) -> Insert:
-    insert = database.insert(queue).values(generation=1, failures=0)
+def touching(insert: Insert) -> Insert:
+    """Let an insert into the queue touch the topics that are there already, whether or not they are leased."""
     new, old = insert.excluded, queue.c
     return insert.on_conflict_do_update(
         index_elements=[old.topic],

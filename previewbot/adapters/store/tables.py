@@ -11,6 +11,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def microseconds(moment: datetime) -> int:
+    """Write a time as ``Moment`` does; one without a zone is a bug and raises ``TypeError``."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
 class Moment(TypeDecorator[datetime]):
     """A time in UTC as whole microseconds since 1970: exact, sortable, and the same in every database."""
 
@@ -18,8 +23,8 @@ class Moment(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """Write a time; one without a zone is a bug and raises ``TypeError``."""
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        """Write a time."""
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Read a time."""

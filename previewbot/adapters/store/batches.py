@@ -1,0 +1,87 @@
+"""A batch of deliveries on its way to disk: all of it in one transaction, what was there already left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from previewbot.adapters.store.codec import clean
+from previewbot.adapters.store.database import Database
+from previewbot.adapters.store.queue import touch
+from previewbot.adapters.store.tables import asks, deliveries
+from previewbot.core.ids import Topic
+from previewbot.core.model import Ask
+from previewbot.ports import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One delivery and everything that it puts on disk."""
+
+    name: str
+    """The delivery's id as a database can hold it."""
+    delivery: Delivery
+    topics: tuple[Topic, ...]
+    asks: tuple[Ask, ...]
+
+
+class Writer(Protocol):
+    """What puts batches on disk."""
+
+    async def write(self, batch: Sequence[Parcel]) -> frozenset[str]:
+        """Put what is new of a batch on disk, all or nothing; returns the names of the new.
+
+        No two parcels of a batch have the same name.
+        """
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+
+
+class EngineWriter:
+    """The way through the engine, for every database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, batch: Sequence[Parcel]) -> frozenset[str]:
+        """Put what is new of a batch on disk; always in the same order, or two processes could wait for each other."""
+        parcels = {parcel.name: parcel for parcel in sorted(batch, key=lambda each: each.name)}
+        insert = self._database.insert(deliveries).on_conflict_do_nothing().returning(deliveries.c.id)
+        rows = [
+            {"id": name, "event": clean(each.delivery.event), "received_at": each.delivery.received_at}
+            for name, each in parcels.items()
+        ]
+        async with self._database.writing() as connection:
+            new = [parcels[name] for name in (await connection.execute(insert, rows)).scalars()]
+            asked = ask_rows(new)
+            if asked:
+                await connection.execute(self._database.insert(asks).on_conflict_do_nothing(), asked)
+            await touch(self._database, connection, due(new))
+        return frozenset(parcel.name for parcel in new)
+
+    async def close(self) -> None:
+        """Hold nothing: the engine closes its connections."""
+
+
+def ask_rows(parcels: Iterable[Parcel]) -> Sequence[Mapping[str, str | int]]:
+    """The rows of everything that was asked, by the comment's number."""
+    asked = {ask.id: ask for parcel in parcels for ask in parcel.asks}
+    return [_ask_row(ask) for _, ask in sorted(asked.items())]
+
+
+def _ask_row(ask: Ask) -> Mapping[str, str | int]:
+    texts = {"login": clean(ask.login), "command": ask.command.value, "state": ask.state.value}
+    return {"id": ask.id, "key": str(ask.key), **texts}
+
+
+def due(parcels: Iterable[Parcel]) -> dict[str, datetime]:
+    """Every topic of the parcels, and when the first delivery that touches it came."""
+    times: dict[str, datetime] = {}
+    for parcel in parcels:
+        for topic in parcel.topics:
+            at = parcel.delivery.received_at
+            times[str(topic)] = min(times.get(str(topic), at), at)
+    return times
