@@ -141,6 +141,16 @@ async def test_lists_are_newest_first(any_store: Store) -> None:
     assert [each.revision for each in await any_store.releases(ONE)] == ["r3", "r2", "r1"]
 
 
+async def test_a_build_that_is_over_does_not_run_again_because_somebody_says_so_late(any_store: Store) -> None:
+    running = replace(BUILD, state=BuildState.RUNNING, finished_at=None)
+    await any_store.save_build(running)
+    await any_store.save_build(replace(running, step="COPY"))
+    assert (await any_store.builds(["image-1"]))["image-1"].step == "COPY"
+    await any_store.save_build(BUILD)
+    await any_store.save_build(running)
+    assert await any_store.find_log("log-1") == BUILD
+
+
 async def test_the_newest_build_of_an_image_counts(any_store: Store) -> None:
     for log, at in (("log-b", NOW + SECOND), ("log-c", NOW), ("log-a", NOW - SECOND)):
         await any_store.save_build(replace(BUILD, log=log, started_at=at))

@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from previewbot.adapters.store import tables
 from previewbot.adapters.store.codec import clean, decode, encode
 from previewbot.adapters.store.database import Database
 from previewbot.adapters.store.whole import whole
 from previewbot.core.ids import Key
-from previewbot.core.model import BuildRecord, ReleaseRecord
+from previewbot.core.model import BuildRecord, BuildState, ReleaseRecord
 
 
 class SqlHistory:
@@ -42,15 +43,20 @@ class SqlHistory:
 
     @whole
     async def save_build(self, build: BuildRecord) -> None:
-        """Write a build; its ``log`` is its identity."""
+        """Write a build; its ``log`` is its identity. One that is over stays over, whoever tells late that it runs."""
         facts = {
             "image": clean(build.image),
             "key": str(build.key),
             "started_at": build.started_at,
             "body": encode(build),
         }
-        insert = self._database.insert(tables.builds).values(log=clean(build.log), **facts)
+        log = clean(build.log)
+        insert = self._database.insert(tables.builds).values(log=log, **facts)
         async with self._database.writing() as connection:
+            if build.state is BuildState.RUNNING:
+                await connection.execute(insert.on_conflict_do_nothing())
+                if await _is_over(connection, log):
+                    return
             await connection.execute(insert.on_conflict_do_update(index_elements=["log"], set_=facts))
 
     @whole
@@ -93,3 +99,11 @@ class SqlHistory:
         query = select(rows.image).where(rows.wanted_at < before).order_by(rows.wanted_at, rows.image)
         async with self._database.reading() as connection:
             return tuple((await connection.execute(query)).scalars())
+
+
+async def _is_over(connection: AsyncConnection, log: str) -> bool:
+    """Whether a build that is there has ended; nobody else changes its row before this transaction ends."""
+    row = tables.builds.c
+    body = await connection.scalar(select(row.body).where(row.log == log).with_for_update())
+    known = decode(BuildRecord, str(body), row=log)
+    return known is not None and known.state is not BuildState.RUNNING

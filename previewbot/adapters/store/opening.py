@@ -49,6 +49,8 @@ async def opened(url: str, *, exclusive: bool) -> AsyncIterator[Database]:
     """
     parsed = parse(url)
     file = _file(parsed)
+    if file is not None:
+        _make(file)
     with _held(file if exclusive else None):
         if file is not None:
             await asyncio.to_thread(_examine, file)
@@ -102,6 +104,17 @@ def _file(url: URL) -> Path | None:
     return Path(str(url.database)) if in_file else None
 
 
+def _make(file: Path) -> None:
+    """Make the file of a new SQLite database for its owner alone; SQLite itself would let others read it."""
+    if file.exists():
+        return
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
 @contextmanager
 def _held(file: Path | None) -> Iterator[None]:
     """Hold a SQLite file: the operating system lets go of the lock however this process ends."""
@@ -109,11 +122,9 @@ def _held(file: Path | None) -> Iterator[None]:
         yield
         return
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.touch(mode=0o600)  # SQLite would let others read it
         handle = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise _refused(f"the folder of the database cannot be written: {error}") from error
+        raise _unwritable(error) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -122,6 +133,10 @@ def _held(file: Path | None) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _unwritable(error: OSError) -> Refused:
+    return _refused(f"the folder of the database cannot be written: {error}")
 
 
 def _refused(message: str) -> Refused:

@@ -203,12 +203,14 @@ async def test_a_killed_lease_is_the_only_thing_that_opening_changes(sqlite_url:
     assert second.token != first.token
 
 
-async def test_nobody_else_can_read_the_database(tmp_path: Path) -> None:
+@pytest.mark.parametrize("exclusive", [False, True])
+async def test_nobody_else_can_read_the_database(tmp_path: Path, exclusive: bool) -> None:
     folder = tmp_path / "state"
-    async with open_store(f"sqlite:///{folder / 'x.db'}") as store:
+    async with open_store(f"sqlite:///{folder / 'x.db'}", exclusive=exclusive) as store:
         await store.add([Key(1, 1)], NOW)
         modes = {each.name: each.stat().st_mode & 0o777 for each in folder.iterdir()}
-    assert modes == dict.fromkeys(["x.db", "x.db-shm", "x.db-wal", "x.db.lock"], 0o600)
+    names = ["x.db", "x.db-shm", "x.db-wal", *(["x.db.lock"] if exclusive else [])]
+    assert modes == dict.fromkeys(names, 0o600)
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
