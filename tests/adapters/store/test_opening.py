@@ -172,8 +172,11 @@ async def test_a_full_disk_is_transient_and_leaves_nothing_behind(
     with monkeypatch.context() as patch:
         patch.setattr("previewbot.adapters.store.database._BUSY", f"PRAGMA max_page_count = {pages + 4}")
         async with open_store(sqlite_url) as store:
+            topics = [Key(1, number + 1) for number in range(2000)]
             with pytest.raises(Transient, match="full"):
-                await store.add([Key(1, number + 1) for number in range(2000)], NOW)
+                await store.add(topics, NOW)
+            with pytest.raises(Transient, match="full"):
+                await store.accept(Delivery("d", "push", NOW), topics, ())
             assert await store.next_due() is None
             assert await store.accept(Delivery("d", "push", NOW), [Key(1, 1)], ())
     async with open_store(sqlite_url) as store:
