@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from previewbot.demo.github import forms
 from previewbot.demo.github.state import App
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Registration:
 
     async def show(self, request: Request) -> Response:
         """Show what was posted, and ask for a name."""
-        form = await request.form()
+        form = await forms.read(request)
         try:
             manifest = json.loads(str(form.get("manifest", "")))
             name = str(manifest["name"])
@@ -54,7 +55,7 @@ class Registration:
 
     async def create(self, request: Request) -> Response:
         """Make the App, and send the browser back with a code that is good once."""
-        form = await request.form()
+        form = await forms.read(request)
         manifest, state = self._tickets.pop(str(form.get("ticket")), ({}, ""))
         if not manifest:
             return PlainTextResponse("This form is too old.", 422)

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from previewbot.demo.github import forms
 from previewbot.demo.github import repository as git
 from previewbot.demo.github.state import Pull, Repository
 
@@ -73,7 +74,7 @@ class Pages:
         repository = self._repository(request)
         if repository is None:
             return _missing()
-        form = await request.form()
+        form = await forms.read(request)
         title = str(form.get("title") or "A change")
         path = self._github.editable[0] if self._github.editable else "README.md"
         content = str(form.get("content") or title)
@@ -120,7 +121,7 @@ class Pages:
         act = _ACTS.get(request.path_params["action"])
         if found is None or act is None:
             return _missing()
-        form = {name: str(value) for name, value in (await request.form()).items()}
+        form = await forms.read(request)
         await act(self._github, *found, form)
         return RedirectResponse(f"/{found[0].full_name}/pull/{found[1].number}", 303)
 

@@ -1,0 +1,46 @@
+"""The simulated GitHub's pages: everything that a person can do there is done, and shown."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from previewbot.demo.github.pages import markdown
+from tests.fixtures.github import Shop
+
+
+async def test_a_pull_request_is_opened_pushed_to_commented_labelled_and_closed_by_its_forms(shop: Shop) -> None:
+    shop.github.editable = ("index.html",)
+    transport = httpx.ASGITransport(shop.github.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://github.test", follow_redirects=True) as browser:
+        assert "acme/shop" in (await browser.get("/")).text
+        page = await browser.post("/acme/shop/pulls/new", data={"title": "By <hand>", "content": "one"})
+        assert "By &lt;hand&gt;" in page.text
+        pull = shop.repository.pulls[1]
+        here = "/acme/shop/pull/1"
+        await browser.post(f"{here}/push", data={"path": "index.html", "content": "two"})
+        assert len(pull.commits) == 3
+        await browser.post(f"{here}/push", data={"path": "../evil", "content": "two"})
+        assert len(pull.commits) == 3
+        shown = await browser.post(f"{here}/comment", data={"body": "/help & <b>more</b>"})
+        assert pull.comments[0].body == "/help & <b>more</b>"
+        assert "&lt;b&gt;more" in shown.text
+        await browser.post(f"{here}/label", data={"name": "preview"})
+        assert pull.labels == ["preview"]
+        for act, state in (("draft", "open"), ("close", "closed"), ("reopen", "open"), ("merge", "closed")):
+            assert (await browser.post(f"{here}/{act}")).status_code == 200
+            assert pull.state == state
+        assert (await browser.post(f"{here}/unheard-of")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<!-- hidden -->\n**x**", "<p><strong>x</strong></p>\n"),
+        ("<sub>small</sub>", "<p><sub>small</sub></p>\n"),
+        ("<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n"),
+        ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>\n"),
+    ],
+)
+def test_comments_are_rendered_as_github_does_and_nothing_else_gets_through(text: str, shown: str) -> None:
+    assert markdown(text) == shown
