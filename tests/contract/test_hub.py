@@ -165,11 +165,11 @@ async def test_a_renamed_repository_is_the_same_one(shop: Shop, hub: GitHubHub) 
 
 
 async def test_an_uninstalled_repository_is_gone(shop: Shop, hub: GitHubHub) -> None:
-    assert await hub.repository(shop.repository.id)
+    made = await opened(shop)
+    repository = (await read(shop, hub, made)).repository
     shop.github.uninstall(shop.repository)
-    for _ in range(3):
-        found = await hub.repository(shop.repository.id)
-    assert found is None or await hub.pull(found, 1) is None
+    assert await hub.pull(repository, made.number) is None
+    assert await hub.repository(shop.repository.id) is None
 
 
 @pytest.mark.parametrize("kind", [500, 502, 429, 403, "half", "empty", "html"])

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 async def serve(github: SimulatedGitHub, request: Request) -> Response:
     """Answer one request of a git client."""
     token = github.state.tokens.get(_password(request))
-    if token is None or token.expires_at <= now():
+    is_open = github.state.is_installed and not github.state.is_suspended
+    if token is None or token.expires_at <= now() or not is_open:
         return PlainTextResponse("Repository not found.", 401, {"WWW-Authenticate": 'Basic realm="GitHub"'})
     repository = github.state.find(f"{request.path_params['owner']}/{request.path_params['name']}")
     readable = github.state.app.permissions.get("contents") in ("read", "write")
