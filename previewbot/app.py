@@ -109,6 +109,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
             table=table,
             listen=tuple(settings.caddy.listen),
             ask=f"{_reachable(settings.server.host)}:{settings.server.port}",
+            proxies=tuple(map(str, settings.caddy.proxies)),
         )
         stack.push_async_callback(caddy.aclose)
         runtime = DockerRuntime(engine, instance=settings.instance_name, limits=limits)

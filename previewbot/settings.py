@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from ruamel.yaml import YAML
@@ -116,6 +116,7 @@ class CaddySettings(_Section):
 
     admin: str = Field("http://127.0.0.1:2019", description="Caddy's admin API.")
     listen: list[str] = Field([":8080"], min_length=1, description="Where Caddy listens for previews.")
+    proxies: list[IPvAnyNetwork] = Field([], description="Networks of proxies before Caddy that are believed.")
 
 
 class WorkerSettings(_Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest_plugins = [
+    "tests.fixtures.caddy",
     "tests.fixtures.engine",
     "tests.fixtures.github",
     "tests.fixtures.postgres",

@@ -27,6 +27,9 @@ Json = Any
 Routes = Mapping[str, tuple[str, ...]]
 """Host name to addresses."""
 
+_SECOND = 1_000_000_000
+"""Caddy counts nanoseconds."""
+
 
 class RouteTable:
     """Which host lives where, in memory and in one file that is replaced whole."""
@@ -41,14 +44,15 @@ class RouteTable:
                 found = Key.parse(key)
                 if found:
                     self._routes[found] = {str(host): tuple(map(str, each)) for host, each in routes.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
             self._routes = {}
         self._hosts = self._by_host()
 
-    def find(self, host: str) -> str | None:
-        """The address that the next request to a host goes to; its copies take turns."""
-        addresses = self._hosts.get(host.lower())
-        return addresses[next(self._turn) % len(addresses)] if addresses else None
+    def find(self, host: str) -> Sequence[str]:
+        """Where the next request to a host goes, and where else should that be down; the copies take turns."""
+        addresses = self._hosts.get(host.lower(), ())
+        turn = next(self._turn) % len(addresses) if addresses else 0
+        return (addresses[turn:] + addresses[:turn])[:2]
 
     def of(self, key: Key) -> Routes:
         """The routes of one environment."""
@@ -77,13 +81,18 @@ class RouteTable:
 
 
 class Caddy:
-    """The ``FrontDoor`` port."""
+    """The ``FrontDoor`` port. One process writes the table, one change after the other."""
 
-    def __init__(self, admin: str, *, table: RouteTable, listen: tuple[str, ...], ask: str) -> None:
-        """``listen`` are Caddy's addresses such as ``:8080``; ``ask`` is previewbot's web server, ``host:port``."""
+    def __init__(
+        self, admin: str, *, table: RouteTable, listen: Sequence[str], ask: str, proxies: Sequence[str] = ()
+    ) -> None:
+        """``listen`` are Caddy's addresses such as ``:8080``; ``ask`` is previewbot's web server, ``host:port``.
+
+        ``proxies`` are the networks of those before Caddy who are believed where a visitor comes from.
+        """
         self._admin = admin.rstrip("/")
         self._table = table
-        self._wanted = _server(listen, ask)
+        self._wanted = _server(listen, ask, proxies)
         self._client = httpx.AsyncClient(base_url=self._admin, timeout=httpx.Timeout(10, connect=3), trust_env=False)
         self._writing = asyncio.Lock()
 
@@ -102,9 +111,8 @@ class Caddy:
     async def route(self, key: Key, routes: Routes) -> None:
         """Make the routes of an environment exactly these, all in one step."""
         async with self._writing:
-            if routes and not await self._is_asking():
-                await self._send("DELETE", _SERVER)
-                await self._send("PUT", _SERVER, self._wanted)
+            if routes:
+                await self._open()
             try:
                 self._table.write(key, {host: each for host, each in routes.items() if each})
             except OSError as error:
@@ -119,6 +127,12 @@ class Caddy:
         """Whether Caddy has our server as we want it; a restarted Caddy has forgotten it."""
         return bool(await self._send("GET", _SERVER) == self._wanted)
 
+    async def _open(self) -> None:
+        found = await self._send("GET", _SERVER)
+        if found != self._wanted:
+            # PUT makes what leads there as well, but replaces nothing.
+            await self._send("PATCH" if found else "PUT", _SERVER, self._wanted)
+
     async def _send(self, method: str, path: str, body: Json = None) -> Json:
         try:
             answer = await self._client.request(method, path, json=body)
@@ -127,7 +141,7 @@ class Caddy:
             raise Transient(f"Caddy does not answer at {self._admin}: {said}") from None
         if answer.is_success:
             return _json(answer) if method == "GET" else None
-        if method != "PUT":  # nothing there to read or to delete
+        if method == "GET":  # nothing there to read
             return None
         raise Transient(f"Caddy refused its configuration: {answer.text[:300]}")
 
@@ -139,36 +153,54 @@ def _json(answer: httpx.Response) -> Json:
         return None
 
 
-def _server(listen: Sequence[str], ask: str) -> Json:
-    explain = {
-        "handler": "reverse_proxy",
-        "upstreams": [{"dial": ask}],
-        "rewrite": {"method": "GET", "uri": "/front-door"},
-        "headers": {
-            "request": {
-                "set": {"X-Previewbot-Host": ["{http.request.host}"]},
-                "delete": ["Connection", "Upgrade", "X-Previewbot-Upstream", "X-Previewbot-Down"],
-            }
-        },
-        # previewbot may be starting anew: better a moment's wait than an error.
-        "load_balancing": {"try_duration": 10_000_000_000, "try_interval": 100_000_000},
-    }
+def _server(listen: Sequence[str], ask: str, proxies: Sequence[str]) -> Json:
+    """Write our server: ask where the host lives, go there, and let previewbot explain whatever does not work."""
+    locate = _ask(ask, {}, {"load_balancing": {"try_duration": 10 * _SECOND, "try_interval": _SECOND // 10}})
     learn = {
-        "handler": "headers",
-        "request": {"set": {"X-Previewbot-Upstream": ["{http.reverse_proxy.header.X-Previewbot-Upstream}"]}},
+        "handler": "vars",
+        "upstream": "{http.reverse_proxy.header.X-Previewbot-Upstream}",
+        "other": "{http.reverse_proxy.header.X-Previewbot-Other}",
     }
-    found = [{"match": {"status_code": [2]}, "routes": [{"handle": [learn]}]}]
+    locate["handle_response"] = [{"match": {"status_code": [2]}, "routes": [{"handle": [learn]}]}]
     serve = {
         "handler": "reverse_proxy",
-        "upstreams": [{"dial": "{http.request.header.X-Previewbot-Upstream}"}],
-        "headers": {"request": {"delete": ["X-Previewbot-Upstream", "X-Previewbot-Host"]}},
+        "upstreams": [{"dial": "{http.vars.upstream}"}, {"dial": "{http.vars.other}"}],
+        # A copy that refuses connections costs no request, and an app that starts anew is waited for.
+        "load_balancing": {
+            "selection_policy": {"policy": "random"},
+            "try_duration": 3 * _SECOND,
+            "try_interval": _SECOND // 20,
+        },
+        "transport": {"protocol": "http", "dial_timeout": _SECOND},
+        "headers": {"request": {"delete": ["X-Previewbot-*"]}},
         "flush_interval": -1,
+        "trusted_proxies": list(proxies),
     }
-    down = json.loads(json.dumps(explain))
-    down["headers"]["request"]["set"]["X-Previewbot-Down"] = ["1"]
+    anonymous = {"handler": "headers", "response": {"delete": ["Server"]}}
+    explain = _ask(ask, {"X-Previewbot-Down": ["1"]}, {})
+    silent = {"handler": "static_response", "status_code": 502, "body": "previewbot does not answer. Try again soon.\n"}
+    trouble = {"handler": "subroute", "routes": [_route(explain)], "errors": {"routes": [_route(silent)]}}
     return {
         "listen": list(listen),
         "automatic_https": {"disable": True},
-        "routes": [{"handle": [{**explain, "handle_response": found}, serve]}],
-        "errors": {"routes": [{"handle": [down]}]},
+        "routes": [_route(anonymous, locate, serve)],
+        "errors": {"routes": [_route(trouble)]},
     }
+
+
+def _ask(ask: str, more: Mapping[str, list[str]], options: Mapping[str, Json]) -> dict[str, Json]:
+    """Ask previewbot, which learns the host and nothing that a visitor keeps from it."""
+    told = {"X-Previewbot-Host": ["{http.request.host}"], **more}
+    # Caddy deletes after it has set, so what is set must not be deleted.
+    kept_back = {"Authorization", "Connection", "Cookie", "Upgrade", "X-Previewbot-Down"} - set(told)
+    return {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": ask}],
+        "rewrite": {"method": "GET", "uri": "/front-door"},
+        "headers": {"request": {"set": told, "delete": sorted(kept_back)}},
+        **options,
+    }
+
+
+def _route(*handlers: Json) -> Json:
+    return {"handle": list(handlers)}

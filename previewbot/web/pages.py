@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,12 +44,12 @@ _CHUNK = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """What the pages need. ``find_address`` says where a host lives; ``token`` opens the operator's pages."""
+    """What the pages need. ``find`` says where a host lives, and where else; ``token`` opens the operator's pages."""
 
     records: Records
     logs: Logs
     clock: Clock
-    find_address: Callable[[str], str | None]
+    find: Callable[[str], Sequence[str] | None]
     token: bytes | None = None
 
     # --- asked by the front door for every request to a preview -----------------------------------------------------
@@ -58,9 +58,10 @@ class Pages:
         """Tell the front door where a host lives, or give it the page that says why it lives nowhere."""
         host = request.headers.get("x-previewbot-host", "").partition(":")[0]
         is_down = "x-previewbot-down" in request.headers
-        address = None if is_down else self.find_address(host)
-        if address:
-            return Response(status_code=204, headers={"X-Previewbot-Upstream": address})
+        addresses = None if is_down else self.find(host)
+        if addresses:
+            told = {"X-Previewbot-Upstream": addresses[0], "X-Previewbot-Other": addresses[-1]}
+            return Response(status_code=204, headers=told)
         key = await self.records.find_host(host)
         record = await self.records.load(key) if key else None
         return self._explain(host, record)
