@@ -52,6 +52,10 @@ class Metrics:
             "previewbot_deliveries", "Webhook deliveries by event and outcome.", ["event", "outcome"],
             registry=self.registry,
         )  # fmt: skip
+        self.delivery_seconds = Histogram(
+            "previewbot_delivery_seconds", "From a delivery's headers to its answer.",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 10), registry=self.registry,
+        )  # fmt: skip
         self.passes = Counter("previewbot_passes", "Passes by outcome.", ["outcome"], registry=self.registry)
         self.pass_seconds = Histogram("previewbot_pass_seconds", "How long passes take.", registry=self.registry)
         self.environments = Gauge(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
@@ -15,20 +14,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from previewbot.telemetry import Metrics
+from previewbot.web.answers import CLOSE, PROTECTION, answer
 from previewbot.web.pages import Pages
 from previewbot.web.webhook import Door
-
-_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
-_HEADERS = (
-    (b"content-security-policy", _POLICY.encode()),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-robots-tag", b"noindex"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +31,7 @@ class Site:
     """Brings the metrics up to date that are read, not counted."""
 
 
-def create_app(site: Site) -> Starlette:
+def create_app(site: Site) -> ASGIApp:
     """Make the application."""
 
     async def healthz(_: Request) -> Response:
@@ -58,9 +46,9 @@ def create_app(site: Site) -> Starlette:
         return Response(site.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     pages = site.pages
-    return Starlette(
+    whole = Starlette(
         routes=[
-            Route("/webhook", site.door.receive, methods=["POST"]),
+            Route("/webhook", site.door, methods=["POST"]),
             Route("/front-door", pages.front_door),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -71,31 +59,42 @@ def create_app(site: Site) -> Starlette:
             Route("/logs/{log}/raw", pages.raw_log),
             Route("/logs/{log}/stream", pages.stream_log),
             Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
-        ],
-        middleware=[Middleware(_Headers)],
+        ]
     )
+    return _Entrance(site.door, whole)
 
 
-class _Headers:
-    """Puts the same protective headers on every answer, and keeps visitors of previews away from other pages."""
+@dataclass(frozen=True, slots=True)
+class _Entrance:
+    """Lets deliveries in by the shortest way, and keeps visitors of previews away from every other page."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    door: Door
+    pages: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        through_front_door = any(name == b"x-previewbot-host" for name, _ in scope["headers"])
-        if through_front_door and scope["path"] != "/front-door":
-            await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
-            return
+            await self.pages(scope, receive, send)
+        elif _is_through_front_door(scope) and scope["path"] != "/front-door":
+            await _NOTHING.send(send)
+        elif scope["path"] == "/webhook" and scope["method"] == "POST":
+            await self.door(scope, receive, send)
+        else:
+            await self.pages(scope, receive, _protecting(send))
 
-        async def protected(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = list(message.get("headers", ()))
-                names = {name for name, _ in given}
-                message["headers"] = given + [each for each in _HEADERS if each[0] not in names]
-            await send(message)
 
-        await self._app(scope, receive, protected)
+def _is_through_front_door(scope: Scope) -> bool:
+    return any(name == b"x-previewbot-host" for name, _ in scope["headers"])
+
+
+_NOTHING = answer(404, "There is nothing here.", CLOSE)
+
+
+def _protecting(send: Send) -> Send:
+    async def protected(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = list(message.get("headers", ()))
+            names = {name for name, _ in given}
+            message["headers"] = given + [each for each in PROTECTION if each[0] not in names]
+        await send(message)
+
+    return protected

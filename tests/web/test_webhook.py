@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import hmac
 import json
@@ -12,11 +13,11 @@ from datetime import timedelta
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.routing import Route
+from starlette.types import Message
 
 from previewbot.adapters.local import SystemClock
-from previewbot.core.errors import Transient
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key, Topic
 from previewbot.core.model import Ask
 from previewbot.ports import Delivery, Store
@@ -32,7 +33,7 @@ def sign(body: bytes, secret: bytes = SECRETS[0]) -> str:
 
 
 def client_of(door: Door) -> httpx.AsyncClient:
-    app = Starlette(routes=[Route("/webhook", door.receive, methods=["POST"])])
+    app = Starlette(routes=[Route("/webhook", door, methods=["POST"])])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://previewbot.test")
 
 
@@ -206,5 +207,97 @@ async def test_a_body_that_never_ends_is_given_up(store: Store) -> None:
         await asyncio.sleep(30)
         raise AssertionError
 
-    request = Request({"type": "http", "method": "POST", "headers": [], "path": "/webhook"}, receive)
-    assert (await door.receive(request)).status_code == 408
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await door({"type": "http", "method": "POST", "headers": [], "path": "/webhook"}, receive, send)
+    assert sent[0]["status"] == 408
+
+
+async def test_a_store_that_refuses_is_not_acknowledged_either() -> None:
+    async with client_of(Door(Broken(), SystemClock(), SECRETS, Metrics())) as client:
+        assert (await deliver(client, json.dumps(PULL).encode())).status_code == 503
+
+
+class Broken:
+    """A store whose database is damaged."""
+
+    async def accept(self, delivery: Delivery, topics: Collection[Topic], asks: Collection[Ask]) -> bool:
+        raise Refused("internal", "the database is damaged")
+
+
+@pytest.mark.parametrize("length", ["-1", "abc", "\xb2", "1e3", "0x10", ""])
+async def test_a_length_that_is_no_number_is_malformed(client: httpx.AsyncClient, length: str) -> None:
+    headers = [(b"Content-Length", length.encode("latin-1"))]
+    assert (await client.post("/webhook", content=b"{}", headers=headers)).status_code == 400
+
+
+async def test_compressed_bodies_are_malformed(client: httpx.AsyncClient) -> None:
+    body = gzip.compress(json.dumps(PULL).encode())
+    assert (await deliver(client, body, Content_Encoding="gzip")).status_code == 400
+
+
+async def test_a_form_is_told_what_is_needed(client: httpx.AsyncClient) -> None:
+    body = b"payload=" + json.dumps(PULL).encode()
+    answer = await deliver(client, body, Content_Type="application/x-www-form-urlencoded")
+    assert (answer.status_code, answer.text) == (400, "malformed: application/json is needed")
+
+
+async def test_of_duplicate_keys_the_last_one_counts(client: httpx.AsyncClient, store: Store) -> None:
+    body = b'{"action":"opened","number":1,"number":42,"repository":{"id":3},"repository":{"id":7}}'
+    assert (await deliver(client, body)).status_code == 202
+    assert await due(store) == [Key(7, 42)]
+
+
+async def test_odd_letters_cost_no_delivery(client: httpx.AsyncClient, store: Store) -> None:
+    """Half a surrogate pair in a title is no reason to lose a pull request."""
+    body = b'{"action":"opened","number":42,"repository":{"id":7},"pull_request":{"title":"\\ud800 NaN"}}'
+    assert (await deliver(client, body)).status_code == 202
+    assert await due(store) == [Key(7, 42)]
+
+
+async def test_large_bodies_are_read_in_pieces_and_kept(client: httpx.AsyncClient, store: Store) -> None:
+    body = json.dumps(PULL | {"padding": "x" * 3_000_000}).encode()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 100_000):
+            yield body[start : start + 100_000]
+
+    headers = {"X-GitHub-Delivery": "d", "X-GitHub-Event": "pull_request", "X-Hub-Signature-256": sign(body)}
+    assert (await client.post("/webhook", content=pieces(), headers=headers)).status_code == 202
+    assert await due(store) == [Key(7, 42)]
+
+
+async def test_few_large_bodies_are_in_memory_at_once(store: Store) -> None:
+    """Whoever has no secret may still send 25 MB: only so often at the same time."""
+    reading, most = 0, 0
+    door = Door(store, SystemClock(), SECRETS, Metrics(), deadline=timedelta(seconds=5))
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        yield b"x" * 300_000
+        await asyncio.sleep(0.05)
+        reading -= 1
+
+    async with client_of(door) as client:
+        answers = await asyncio.gather(*(client.post("/webhook", content=body()) for _ in range(12)))
+    assert {each.status_code for each in answers} == {401}
+    assert most == 4
+
+
+async def test_every_outcome_is_counted_without_names_from_outside(store: Store) -> None:
+    metrics = Metrics()
+    async with client_of(Door(store, SystemClock(), SECRETS, metrics)) as client:
+        await deliver(client, json.dumps(PULL).encode())
+        await deliver(client, b"{}", X_GitHub_Event="made_up_by_a_stranger")
+        await deliver(client, b"{}", X_Hub_Signature_256="sha256=0")
+    shown = metrics.render().decode()
+    assert 'previewbot_deliveries_total{event="pull_request",outcome="accepted"} 1.0' in shown
+    assert 'previewbot_deliveries_total{event="other",outcome="ignored"} 1.0' in shown
+    assert 'previewbot_deliveries_total{event="pull_request",outcome="bad_signature"} 1.0' in shown
+    assert "previewbot_delivery_seconds_count 3.0" in shown
+    assert "stranger" not in shown
