@@ -1,8 +1,9 @@
 """The door: signed deliveries, each durable before its 202, against Probot, which acknowledges in memory.
 
-Run ``python -m tests.bench.door [--seconds N] [--json]``. Both servers run one after the other on the same machine,
-each as a process of its own, driven by the same generator: 21 KB ``pull_request`` deliveries, signed beforehand, each
-with its own delivery id, over 32 connections that stay open.
+Run ``python -m tests.bench.door [--seconds N] [--rounds N] [--json]``. Both servers run as processes of their own and
+take turns, round by round, so that what else the machine does hits both; one generator (``tests.bench.load``) drives
+both with the same 21 KB ``pull_request`` deliveries. previewbot is whole: every route, the store on disk with
+``synchronous=FULL``, a log line for each delivery. Probot has one handler that does nothing, and logs nothing.
 """
 
 from __future__ import annotations
@@ -10,36 +11,35 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
-import hmac
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from starlette.applications import Starlette
-from starlette.routing import Route
 
-from previewbot.adapters.local import SystemClock
+from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.adapters.store import open_store
 from previewbot.app import run
-from previewbot.demo.stage import free_port
 from previewbot.telemetry import Metrics, configure
+from previewbot.web.app import Site, create_app
+from previewbot.web.pages import Pages
 from previewbot.web.webhook import Door
+from tests.bench.load import SECRET, Request, pace, requests, saturate
 
-SECRET = b"bench secret"
-SIZE = 21 * 1024
-CONNECTIONS = 32
+RATE = 200
+"""Deliveries a second where answers are timed in calm."""
 _HERE = Path(__file__).parent
 
 
@@ -47,12 +47,17 @@ _HERE = Path(__file__).parent
 
 
 async def serve(port: int, folder: Path) -> None:
-    """Run the real door on a real store, as ``previewbot serve`` does."""
-    configure(format="json", level="warning")
-    url = f"sqlite+aiosqlite:///{folder / 'previewbot.db'}"
-    async with open_store(url) as store:
-        door = Door(store, SystemClock(), (SECRET,), Metrics())
-        app = Starlette(routes=[Route("/webhook", door.receive, methods=["POST"])])
+    """Run the real door and pages on a real store, as ``previewbot serve`` does."""
+    configure(format="json", level="info")
+    metrics = Metrics()
+
+    async def nothing() -> None:
+        return None
+
+    async with open_store(f"sqlite+aiosqlite:///{folder / 'previewbot.db'}") as store:
+        door = Door(store, SystemClock(), (SECRET,), metrics)
+        pages = Pages(store, LogFiles(folder), SystemClock(), lambda _: None)
+        app = create_app(Site(door, pages, metrics, nothing, nothing))
         config = uvicorn.Config(app, port=port, access_log=False, log_config=None, server_header=False)
         await uvicorn.Server(config).serve()
 
@@ -66,155 +71,152 @@ def peer() -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as made:
             shutil.copytree(_HERE / "probot", made, dirs_exist_ok=True)
-            subprocess.run(
-                ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"), cwd=made, check=True
-            )
+            command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+            subprocess.run(command, cwd=made, check=True)
             shutil.copytree(made, place)
     shutil.copy(_HERE / "probot" / "peer.mjs", place)
     return place
 
 
+def peer_settings(port: int) -> dict[str, str]:
+    """What Probot reads from its environment."""
+    key = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    return {**os.environ, "PEER_KEY": key.decode(), "PEER_SECRET": SECRET.decode(), "PEER_PORT": str(port)}
+
+
+def free_port() -> int:
+    """A port of the loopback that is free."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return int(tried.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Server:
+    """A server under measurement, and its figures so far."""
+
+    port: int
+    process: asyncio.subprocess.Process
+    at_rest: float = 0.0
+    rates: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    calm: list[float] = field(default_factory=list)
+
+    def resident(self) -> float:
+        """Megabytes of memory that it holds."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+        raise RuntimeError("the server is gone")
+
+    async def work(self, stream: Iterator[Request], seconds: float) -> None:
+        """Measure one round."""
+        full = await saturate(self.port, stream, seconds)
+        self.rates.append(len(full.took) / full.length)
+        self.busy += full.took
+        self.calm += (await pace(self.port, stream, seconds, RATE)).took
+
+    def figures(self) -> dict[str, float]:
+        """Everything that was measured."""
+        return {
+            "rate_per_s": statistics.median(self.rates),
+            "p50_ms": statistics.median(self.busy) * 1000,
+            "p99_ms": _p99(self.busy) * 1000,
+            f"p50_ms_at_{RATE}_per_s": statistics.median(self.calm) * 1000,
+            f"p99_ms_at_{RATE}_per_s": _p99(self.calm) * 1000,
+            "memory_at_rest_mb": self.at_rest,
+            "memory_after_mb": self.resident(),
+        }
+
+
+def _p99(took: list[float]) -> float:
+    return statistics.quantiles(took, n=100)[98]
+
+
 @asynccontextmanager
-async def running(command: list[str], port: int, **more: object) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(command: tuple[str, ...], port: int, **more: object) -> AsyncIterator[Server]:
     """Run a server for as long as the context lasts."""
-    process = await asyncio.create_subprocess_exec(*command, **more)  # type: ignore[arg-type]
+    process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL, **more)  # type: ignore[arg-type]
+    server = Server(port, process)
     try:
-        for _ in range(200):
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                break
-            except OSError:
-                await asyncio.sleep(0.1)
+        await _answering(server)
         await asyncio.sleep(1)
-        yield process
+        server.at_rest = server.resident()
+        yield server
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         await process.wait()
 
 
-def resident(process: asyncio.subprocess.Process) -> float:
-    """Megabytes of memory that a process holds."""
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+async def _answering(server: Server) -> None:
+    for _ in range(300):
+        if server.process.returncode is not None:
+            raise RuntimeError(f"the server ended with code {server.process.returncode}")
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        except OSError:
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            return
+    raise RuntimeError("the server does not answer")
 
 
-# --- the generator --------------------------------------------------------------------------------------------------
+# --- the run --------------------------------------------------------------------------------------------------------
 
 
-def requests() -> Iterator[bytes]:
-    """Whole requests, ready to send, without end."""
-    padding = "x" * (SIZE - 200)
-    for number in range(1, 10**9):
-        payload = {"action": "synchronize", "number": number % 50 + 1, "repository": {"id": 7}, "padding": padding}
-        body = json.dumps(payload).encode()
-        signature = hmac.digest(SECRET, body, "sha256").hex()
-        head = (
-            "POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            f"User-Agent: GitHub-Hookshot/bench\r\nX-GitHub-Delivery: {uuid.uuid4()}\r\n"
-            "X-GitHub-Event: pull_request\r\n"
-            f"X-Hub-Signature-256: sha256={signature}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        yield head.encode() + body
-
-
-async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> float:
-    """Send one request and read its answer; returns seconds, and fails on anything but a success."""
-    began = time.perf_counter()
-    writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    took = time.perf_counter() - began
-    if not head.startswith((b"HTTP/1.1 202", b"HTTP/1.1 200")):
-        raise RuntimeError(head.decode("latin-1"))
-    length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-    await reader.readexactly(length)
-    return took
-
-
-async def saturate(port: int, ready: list[bytes]) -> tuple[float, list[float]]:
-    """Send everything as fast as it goes; returns the rate and each one's seconds."""
-    took: list[float] = []
-    rest = iter(ready)
-
-    async def work() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for request in rest:
-            took.append(await send(reader, writer, request))  # noqa: PERF401 - one after the other
-        writer.close()
-
-    began = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
-    return len(ready) / (time.perf_counter() - began), took
-
-
-async def steady(port: int, ready: list[bytes], rate: int) -> list[float]:
-    """Send at a fixed rate; returns each one's seconds."""
-    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS)]
-    free = asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]()
-    for each in connections:
-        free.put_nowait(each)
-    took: list[float] = []
-
-    async def one(request: bytes) -> None:
-        connection = await free.get()
-        took.append(await send(*connection, request))
-        free.put_nowait(connection)
-
-    began, tasks = time.perf_counter(), []
-    for number, request in enumerate(ready):
-        await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(request)))
-    await asyncio.gather(*tasks)
-    for _, writer in connections:
-        writer.close()
-    return took
-
-
-async def measure(process: asyncio.subprocess.Process, port: int, count: int) -> dict[str, float]:
-    """All figures of one server."""
-    rest = resident(process)
-    made = requests()
-    await saturate(port, [next(made) for _ in range(500)])
-    rate, took = await saturate(port, [next(made) for _ in range(count)])
-    calm = await steady(port, [next(made) for _ in range(1000)], 200)
-    return {
-        "rate_per_s": rate,
-        "p50_ms": statistics.median(took) * 1000,
-        "p99_ms": statistics.quantiles(took, n=100)[98] * 1000,
-        "p99_ms_at_200_per_s": statistics.quantiles(calm, n=100)[98] * 1000,
-        "memory_at_rest_mb": rest,
-        "memory_after_mb": resident(process),
-    }
+def flushes(folder: Path, count: int = 200) -> float:
+    """What the disk alone takes to make 4 KB durable: the 99th percentile, in seconds."""
+    took = []
+    with (folder / "flush").open("wb", buffering=0) as file:
+        for _ in range(count):
+            began = time.perf_counter()
+            file.write(b"x" * 4096)
+            os.fdatasync(file.fileno())
+            took.append(time.perf_counter() - began)
+    return _p99(took)
 
 
 async def main(options: argparse.Namespace) -> None:
     """Measure both and print the figures."""
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port(0)
-        command = [sys.executable, "-m", "tests.bench.door", "--serve", str(port), "--folder", folder]
-        async with running(command, port) as process:
-            mine = await measure(process, port, options.count)
-    key = rsa.generate_private_key(65537, 2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    )
-    port = free_port(0)
-    peered = os.environ | {"PEER_KEY": key.decode(), "PEER_SECRET": SECRET.decode(), "PEER_PORT": str(port)}
-    async with running(["node", "peer.mjs"], port, cwd=peer(), env=peered) as process:
-        theirs = await measure(process, port, options.count)
-    if options.json:
-        print(json.dumps({"previewbot": mine, "probot": theirs}))
+    stream = requests()
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="previewbot-bench-"))
+        disk = flushes(Path(folder))
+        port = free_port()
+        command = (sys.executable, "-m", "tests.bench.door", "--serve", str(port), "--folder", folder)
+        mine = await stack.enter_async_context(running(command, port))
+        port = free_port()
+        more = {"cwd": peer(), "env": peer_settings(port)}
+        theirs = await stack.enter_async_context(running(("node", "peer.mjs"), port, **more))
+        for server in (mine, theirs):
+            await saturate(server.port, stream, 1)  # to warm up
+        for turn in range(options.rounds):
+            for server in (mine, theirs) if turn % 2 == 0 else (theirs, mine):
+                await server.work(stream, options.seconds)
+        report({"previewbot": mine.figures(), "probot": theirs.figures()}, disk, as_json=options.json)
+
+
+def report(figures: dict[str, dict[str, float]], disk: float, *, as_json: bool) -> None:
+    """Print what was measured."""
+    if as_json:
+        print(json.dumps({**figures, "disk_flush_p99_ms": disk * 1000}))
         return
     print(f"{'':<22}{'previewbot':>12}{'probot':>12}{'ratio':>8}")
-    for name, value in mine.items():
-        print(f"{name:<22}{value:>12.1f}{theirs[name]:>12.1f}{value / theirs[name]:>8.2f}")
+    for name, value in figures["previewbot"].items():
+        other = figures["probot"][name]
+        print(f"{name:<22}{value:>12.1f}{other:>12.1f}{value / other:>8.2f}")
+    print(f"A flush of this disk takes {disk * 1000:.1f} ms at the 99th percentile.")
 
 
 def parse() -> argparse.Namespace:
     """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=8000, help="deliveries at saturation")
+    parser.add_argument("--seconds", type=float, default=3, help="how long each measurement of a round takes")
+    parser.add_argument("--rounds", type=int, default=4, help="how often both take their turn")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
