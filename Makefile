@@ -40,7 +40,7 @@ lock: ## write the lock files from pyproject.toml (needs uv)
 	$(LOCKED) --extra postgres -c requirements-dev.lock -o requirements.lock
 
 clean: ## end what a killed demo left, and delete everything that was made here
-	@if [ -d .demo ]; then PYTHONPATH=. $(PYTHON) previewbot/demo/machine.py .demo; fi
+	@if [ -d .demo ]; then $(PYTHON) -I previewbot/demo/leftovers.py .demo; fi
 	@rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

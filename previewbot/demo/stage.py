@@ -20,7 +20,7 @@ import docker
 import httpx
 import uvicorn
 
-from previewbot.demo import machine, sample
+from previewbot.demo import leftovers, machine, sample
 from previewbot.demo.base_image import import_base
 from previewbot.demo.github import SimulatedGitHub
 from previewbot.demo.github.state import Repository
@@ -148,6 +148,7 @@ def _configured(  # noqa: PLR0917 - each is a part of the stage
         caddy=caddy, sweep=sweep,
     )  # fmt: skip
     (folder / "config.yaml").write_text(config)
+    leftovers.note_things(folder, engine, instance)
     return Stage(folder, instance, engine, github, repository, door, port)
 
 

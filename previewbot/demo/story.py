@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from previewbot.demo import machine, sample
+from previewbot.demo import leftovers, machine, sample
 from previewbot.demo.github.state import Pull
 from previewbot.demo.stage import Stage, staged
 
@@ -185,15 +184,14 @@ def run(*, once: bool) -> int:
     """Run the demo; returns the exit code. Ctrl-C takes everything down again."""
     console = Console()
     try:
-        return asyncio.run(_run(console, once=once))
+        with leftovers.taken(FOLDER):
+            return asyncio.run(_run(console, once=once))
     except KeyboardInterrupt:
         console.print("\nEverything is taken down.")
         return 0
-    except (RuntimeError, machine.MachineError) as error:
+    except (RuntimeError, machine.MachineError, leftovers.TakenError) as error:
         console.print(f"The demo cannot run: {error}", markup=False, style="bold")
         return 1
-    finally:
-        shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 async def _run(console: Console, *, once: bool) -> int:

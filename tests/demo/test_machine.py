@@ -10,15 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import docker
 import httpx
 import pytest
 
-from previewbot.demo import machine
+from previewbot.demo import leftovers, machine
 
 
 async def test_a_process_ends_with_its_context_and_leaves_no_note(tmp_path: Path) -> None:
     async with machine.process(tmp_path, "sleeper", "sleep", "100") as started:
-        assert machine._born(started.pid)
+        assert leftovers.born(started.pid)
         assert (tmp_path / "sleeper.pid").exists()
     assert started.returncode == -signal.SIGTERM
     assert not (tmp_path / "sleeper.pid").exists()
@@ -33,15 +34,15 @@ async def test_what_a_process_says_is_in_its_log(tmp_path: Path) -> None:
 def test_clean_ends_what_a_killed_run_left_and_can_run_twice(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     left = subprocess.Popen(("sleep", "100"))
-    _note(folder / "engine", left.pid, machine._born(left.pid))
+    _note(folder / "engine", left.pid, leftovers.born(left.pid))
     done = asyncio.run(_clean_while_waiting(folder, left))
     assert done == -signal.SIGTERM
     assert not folder.exists()
-    machine.clean(folder)
+    leftovers.clean(folder)
 
 
 async def _clean_while_waiting(folder: Path, left: subprocess.Popen[bytes]) -> int:
-    _, code = await asyncio.gather(asyncio.to_thread(machine.clean, folder), asyncio.to_thread(left.wait, 10))
+    _, code = await asyncio.gather(asyncio.to_thread(leftovers.clean, folder), asyncio.to_thread(left.wait, 10))
     return code
 
 
@@ -49,7 +50,7 @@ def test_clean_spares_a_process_that_only_has_the_same_number(tmp_path: Path) ->
     stranger = subprocess.Popen(("sleep", "100"))
     try:
         _note(tmp_path / "demo" / "engine", stranger.pid, "another boot 1")
-        machine.clean(tmp_path / "demo")
+        leftovers.clean(tmp_path / "demo")
         assert stranger.poll() is None
     finally:
         stranger.kill()
@@ -59,8 +60,8 @@ def test_clean_spares_a_process_that_only_has_the_same_number(tmp_path: Path) ->
 def test_clean_reads_no_note_that_an_image_may_have_brought(tmp_path: Path) -> None:
     stranger = subprocess.Popen(("sleep", "100"))
     try:
-        _note(tmp_path / "demo" / "engine" / "data" / "layer", stranger.pid, machine._born(stranger.pid))
-        machine.clean(tmp_path / "demo")
+        _note(tmp_path / "demo" / "engine" / "data" / "layer", stranger.pid, leftovers.born(stranger.pid))
+        leftovers.clean(tmp_path / "demo")
         assert stranger.poll() is None
     finally:
         stranger.kill()
@@ -71,7 +72,7 @@ def test_clean_needs_nothing_but_python(tmp_path: Path) -> None:
     """``make clean`` runs it before there is a ``.venv``, and after."""
     (tmp_path / "demo").mkdir()
     done = subprocess.run(
-        (sys.executable, "-I", machine.__file__, str(tmp_path / "demo")), capture_output=True, check=False, text=True
+        (sys.executable, "-I", leftovers.__file__, str(tmp_path / "demo")), capture_output=True, check=False, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert not (tmp_path / "demo").exists()
@@ -90,9 +91,9 @@ async def test_what_cannot_be_installed_is_said_with_the_command_that_does_it(
 
 
 def test_an_engine_folder_belongs_to_one_run_while_that_lives(tmp_path: Path) -> None:
-    machine._take(tmp_path / "engine")
-    with pytest.raises(machine.MachineError, match=f"Process {os.getpid()} has an engine"):
-        machine._take(tmp_path / "engine")
+    leftovers.take(tmp_path / "engine")
+    with pytest.raises(leftovers.TakenError, match=f"Process {os.getpid()} works in"):
+        leftovers.take(tmp_path / "engine")
 
 
 def test_an_engine_folder_of_a_killed_run_is_taken_empty(tmp_path: Path) -> None:
@@ -100,8 +101,75 @@ def test_an_engine_folder_of_a_killed_run_is_taken_empty(tmp_path: Path) -> None
     (folder / "data").mkdir(parents=True)
     (folder / "owner.json").write_text(json.dumps({"pid": os.getpid(), "born": "another boot 1"}))
     (folder / "run").symlink_to(tmp_path / "nowhere")
-    machine._take(folder)
+    leftovers.take(folder)
     assert [each.name for each in folder.iterdir()] == ["owner.json"]
+
+
+def test_a_folder_that_another_run_has_is_left_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    with leftovers.taken(folder):
+        (folder / "state").touch()
+        with pytest.raises(leftovers.TakenError), leftovers.taken(folder):
+            pass
+        assert (folder / "state").exists()
+    assert not folder.exists()
+
+
+def test_clean_ends_a_run_that_is_still_there(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    with subprocess.Popen(("sleep", "100")) as other:
+        leftovers.note(folder / "owner.json", other.pid)
+        assert asyncio.run(_clean_while_waiting(folder, other)) == -signal.SIGTERM
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"pid": "x", "born": 1}', '{"engine": 3, "instance": []}'])
+def test_clean_reads_over_notes_that_say_nothing(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    for name in ("owner.json", "some.pid", "things.json", "network"):
+        (folder / name).write_text(text)
+    leftovers.clean(folder)
+    assert not folder.exists()
+
+
+def test_an_engine_that_is_named_but_silent_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    with pytest.raises(machine.MachineError, match=r"which DOCKER_HOST says\. Start it, or unset DOCKER_HOST"):
+        machine._find_engine()
+
+
+@pytest.mark.engine
+async def test_an_engine_that_runs_already_is_used(
+    docker_host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", docker_host)
+    said: list[str] = []
+    async with machine.engine(tmp_path / "engine", said.append) as found:
+        assert found == docker_host
+    assert said == [f"Using the engine at {docker_host}"]
+    assert not (tmp_path / "engine").exists()
+
+
+@pytest.mark.engine
+def test_clean_removes_what_a_killed_demo_left_in_an_engine_and_nothing_else(
+    docker_host: str, base_image: str, instance: str, tmp_path: Path
+) -> None:
+    client = docker.APIClient(docker_host, version="auto")
+    mine, other = ({"previewbot.instance": each} for each in (instance, f"{instance}-other"))
+    made = [client.create_container(base_image, ["sleep", "100"], labels=each)["Id"] for each in (mine, other)]
+    client.start(made[0])
+    client.create_network(instance, labels=mine)
+    client.create_volume(instance, labels=mine)
+    leftovers.note_things(tmp_path, docker_host, instance)
+    leftovers.clean(tmp_path)
+    only = {"label": f"previewbot.instance={instance}"}
+    assert client.containers(all=True, filters=only) == []
+    assert client.networks(filters=only) == []
+    assert not client.volumes(filters=only)["Volumes"]
+    client.remove_container(made[1])
+    client.close()
 
 
 def _note(folder: Path, pid: int, born: str) -> None:
@@ -126,7 +194,7 @@ async def test_an_engine_of_ours_answers_and_leaves_no_folder_bridge_or_rule(tmp
         bridge = f"pb{(tmp_path / 'engine' / 'network').read_text()}br"
         assert Path("/sys/class/net", bridge).exists()
     assert not Path("/sys/class/net", bridge).exists()
-    assert bridge not in machine._run("iptables", "-w", "-S").stdout
+    assert bridge not in leftovers.run("iptables", "-w", "-S").stdout
     assert not (tmp_path / "engine").exists()
     assert not Path(path).parent.exists()
 
@@ -151,7 +219,7 @@ async def test_a_killed_run_is_cleaned_up_after(tmp_path: Path) -> None:
         host = (await asyncio.to_thread(run.stdout.readline)).strip()
         bridge = f"pb{(folder / 'engine' / 'network').read_text()}br"
         run.kill()
-    await asyncio.to_thread(machine.clean, folder)
+    await asyncio.to_thread(leftovers.clean, folder)
     path = Path(host.removeprefix("unix://"))
     assert not folder.exists()
     assert not path.parent.exists()
