@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -11,7 +12,14 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-_SECRET_NAMES = ("token", "secret", "password", "authorization", "private_key")
+_HIDDEN = "…"
+_SECRET_NAME = re.compile(r"token|secret|password|authorization|private_key", re.IGNORECASE)
+_SECRET_TEXT = re.compile(
+    r"\bgh[a-z]_[A-Za-z0-9_.-]{20,}|\bgithub_pat_\w{20,}|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*-----|$)|(?<=://)[^/@\s]*:[^/@\s]+(?=@)",
+    re.DOTALL,
+)
+"""Tokens of GitHub, signed tokens, private keys, and passwords in addresses: also in the middle of a text."""
 
 
 def configure(*, format: str, level: str) -> None:
@@ -24,8 +32,8 @@ def configure(*, format: str, level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _redact,
             *([] if plain else [structlog.processors.format_exc_info]),
+            redact,  # after tracebacks became texts
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -35,11 +43,13 @@ def configure(*, format: str, level: str) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 
 
-def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide what is called a secret, should anybody ever log one."""
-    for name in event:
-        if any(word in name.lower() for word in _SECRET_NAMES):
-            event[name] = "…"
+def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hide what is called a secret, or looks like one of GitHub's, should anybody ever log one."""
+    for name, value in event.items():
+        if _SECRET_NAME.search(name):
+            event[name] = _HIDDEN
+        elif isinstance(value, str) and _SECRET_TEXT.search(value):
+            event[name] = _SECRET_TEXT.sub(_HIDDEN, value)
     return event
 
 

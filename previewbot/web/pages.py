@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import ipaddress
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, BuildState, Record, State
 from previewbot.ports import Clock, Logs, Records
+from previewbot.web.tail import chunks, clean, end_of, read_from
 from previewbot.wire import notice
 
 _PAGES = Environment(
@@ -37,9 +39,12 @@ _STYLE = (Path(__file__).parent / "static" / "previewbot.css").read_text()
 """On a preview's host nothing of ours can be fetched, so that page carries its style in itself."""
 
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_STANDALONE_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
-_CHUNK = 64 * 1024
+_LOOK = 0.3
+"""Seconds between two looks at a log that grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +56,14 @@ class Pages:
     clock: Clock
     find: Callable[[str], Sequence[str] | None]
     token: bytes | None = None
+    closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """Set when the server is about to end: whoever follows a log is let go, and comes back to the next one."""
 
     # --- asked by the front door for every request to a preview -----------------------------------------------------
 
     async def front_door(self, request: Request) -> Response:
         """Tell the front door where a host lives, or give it the page that says why it lives nowhere."""
-        host = request.headers.get("x-previewbot-host", "").partition(":")[0]
+        host = request.headers.get("x-previewbot-host", "").partition(":")[0].lower()
         is_down = "x-previewbot-down" in request.headers
         addresses = None if is_down else self.find(host)
         if addresses:
@@ -96,39 +103,43 @@ class Pages:
         if found is None:
             return _missing()
         build, file = found
-        text, size = await asyncio.to_thread(_read_from, file, 0)
-        return _page("log.html", build=build, text=_clean(text), size=size, is_live=build.state is BuildState.RUNNING)
+        is_live = build.state is BuildState.RUNNING
+        part = await asyncio.to_thread(end_of, file, whole_lines=is_live)
+        return _page("log.html", build=build, part=part, text=clean(part.text), is_live=is_live)
 
     async def raw_log(self, request: Request) -> Response:
         """Give the log as plain text."""
         found = await self._find(request)
         if found is None:
             return _missing()
-        return StreamingResponse(_chunks(found[1]), media_type="text/plain; charset=utf-8")
+        return StreamingResponse(chunks(found[1]), media_type="text/plain; charset=utf-8")
 
     async def stream_log(self, request: Request) -> Response:
-        """Send what is added to a log while its build runs, and ``end`` when it is over."""
+        """Send what is added to a log while its build runs, and ``end`` when it is over.
+
+        Every event names the place in the file that it reached, so a browser that comes back goes on from there.
+        """
         found = await self._find(request)
         if found is None:
             return _missing()
-        start = (
-            int(request.query_params.get("from", "0")[:12] or 0)
-            if request.query_params.get("from", "0").isdigit()
-            else 0
-        )
-        return EventSourceResponse(self._follow(found[0].log, found[1], start), ping=15)
+        start = request.headers.get("last-event-id") or request.query_params.get("from", "")
+        position = int(start) if re.fullmatch(r"[0-9]{1,15}", start, re.ASCII) else 0
+        return EventSourceResponse(self._follow(found[0].log, found[1], position), ping=15)
 
     async def _follow(self, log: str, file: Path, position: int) -> AsyncIterator[dict[str, Any]]:
-        while True:
+        while not self.closing.is_set():
             build = await self.records.find_log(log)
-            added, position = await asyncio.to_thread(_read_from, file, position)
-            if added:
-                yield {"data": _clean(added)}
-            elif build is None or build.state is not BuildState.RUNNING:
+            is_live = build is not None and build.state is BuildState.RUNNING
+            part = await asyncio.to_thread(read_from, file, position, whole_lines=is_live)
+            if part.text:
+                position = part.end
+                yield {"data": clean(part.text), "id": str(position)}
+            elif is_live:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.closing.wait(), _LOOK)
+            else:
                 yield {"event": "end", "data": ""}
                 return
-            else:
-                await asyncio.sleep(0.3)
 
     async def _find(self, request: Request) -> tuple[BuildRecord, Path] | None:
         name = request.path_params["log"]
@@ -144,14 +155,14 @@ class Pages:
     async def environments(self, request: Request) -> Response:
         """List every environment, newest first."""
         if not self._is_operator(request):
-            return _locked()
+            return self._locked()
         rows = [row(each, self.clock.now()) for each in await self.records.records()]
         return _page("environments.html", rows=rows)
 
     async def environment(self, request: Request) -> Response:
         """Show one environment: its state, why, and its releases."""
         if not self._is_operator(request):
-            return _locked()
+            return self._locked()
         key = Key.parse(request.path_params["key"])
         record = await self.records.load(key) if key else None
         if key is None or record is None or record.status is None:
@@ -161,11 +172,28 @@ class Pages:
 
     def _is_operator(self, request: Request) -> bool:
         """Whether the request comes from this machine itself, or shows the token."""
-        shown = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        shown = _shown(request.headers.get("authorization", ""))
         if self.token and hmac.compare_digest(shown, self.token):
             return True
         forwarded = any(name in request.headers for name in ("x-forwarded-for", "forwarded", "x-previewbot-host"))
         return not forwarded and _is_loopback(request.client.host if request.client else "") and _is_local_name(request)
+
+    def _locked(self) -> Response:
+        if self.token is None:
+            return PlainTextResponse("Open this page on previewbot's own machine, or send its token.", 403)
+        challenge = {"WWW-Authenticate": 'Basic realm="previewbot", charset="UTF-8"'}
+        return PlainTextResponse("Give previewbot's token as the password.", 401, headers=challenge)
+
+
+def _shown(authorization: str) -> bytes:
+    """The token that a request shows: as a bearer, or as the password that a browser asked for."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip().encode()
+    try:
+        return base64.b64decode(value, validate=True).partition(b":")[2] if scheme.lower() == "basic" else b""
+    except ValueError:
+        return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,40 +254,10 @@ def _page(template: str, status_code: int = 200, **facts: object) -> Response:
 def _standalone(template: str, status_code: int, **facts: object) -> Response:
     """A page that needs nothing beside itself; browsers keep no copy of it."""
     answer = _page(template, status_code, style=Markup(_STYLE), **facts)  # noqa: S704  # nosec B704
-    policy = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
-    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["Content-Security-Policy"] = _STANDALONE_POLICY
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
 def _missing() -> Response:
     return PlainTextResponse("There is nothing here.", 404)
-
-
-def _locked() -> Response:
-    return PlainTextResponse("Open this page on previewbot's own machine, or send its token.", 403)
-
-
-def _clean(text: str) -> str:
-    return _ANSI.sub("", text)
-
-
-def _read_from(file: Path, position: int) -> tuple[str, int]:
-    """Read what was added to a file since a position, in whole lines where it can."""
-    try:
-        with file.open("rb") as opened:
-            opened.seek(position)
-            added = opened.read(4 * 1024**2)
-    except FileNotFoundError:
-        return "", position
-    return added.decode("utf-8", "replace"), position + len(added)
-
-
-async def _chunks(file: Path) -> AsyncIterator[bytes]:
-    try:
-        opened = await asyncio.to_thread(file.open, "rb")
-    except FileNotFoundError:
-        return
-    with opened:
-        while part := await asyncio.to_thread(opened.read, _CHUNK):
-            yield part

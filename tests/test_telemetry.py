@@ -1,0 +1,73 @@
+"""Logs and metrics: for machines and people alike, and never a secret among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from previewbot.ports import Credential
+from previewbot.telemetry import Metrics, configure, redact
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+def test_a_line_is_one_object_of_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(format="json", level="info")
+    structlog.get_logger().info("delivery", delivery="d1", topics=2)
+    structlog.get_logger().debug("not shown")
+    (line,) = capsys.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["delivery"], said["topics"], said["level"]) == ("delivery", "d1", 2, "info")
+
+
+def test_into_a_pipe_there_are_no_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(format="console", level="info")
+    structlog.get_logger().info("serving", url="http://localhost")
+    assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ghs_" + "a1" * 18,
+        "github_pat_" + "a1" * 20,
+        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIxIn0.c2lnbmF0dXJl",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+        "hunter2",
+    ],
+)
+def test_a_secret_is_hidden_wherever_it_slips_in(capsys: pytest.CaptureFixture[str], secret: str) -> None:
+    configure(format="json", level="info")
+    log = structlog.get_logger()
+    log.info("fetch", why=f"could not reach https://x:{secret}@git.test/a.git", webhook_secret=secret)
+    log.error("failed", exc_info=ValueError(f"https://x:{secret}@git.test"))
+    said = capsys.readouterr().err
+    assert secret not in said
+    assert json.dumps(secret)[1:-1] not in said
+    assert said.count("git.test") >= 2
+
+
+@pytest.mark.parametrize(
+    "text", ["http://localhost:8080/a@b", "http://[::1]:80/", "time 12:30 me@acme.test", "ghs_short"]
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact(None, "info", {"event": text}) == {"event": text}
+
+
+def test_a_credential_shows_nothing_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(format="json", level="info")
+    structlog.get_logger().info("fetch", given=repr(Credential("opensesame")))
+    assert "opensesame" not in capsys.readouterr().err
+
+
+def test_metrics_carry_no_identity_of_a_pull_request() -> None:
+    names = {label for metric in vars(Metrics()).values() for label in getattr(metric, "_labelnames", ())}
+    assert names <= {"event", "outcome", "state", "reason"}
