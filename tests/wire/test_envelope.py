@@ -19,6 +19,8 @@ COMMENT = {
     "issue": {"number": 42, "pull_request": {"url": "u"}},
     "comment": {"id": 99, "body": "/redeploy", "user": {"login": "alice", "type": "User"}},
 }
+BOT = COMMENT | {"comment": {"id": 99, "body": "/redeploy", "user": {"login": "robot", "type": "Bot"}}}
+ISSUE = COMMENT | {"issue": {"number": 42}}
 REPOSITORIES = {"action": "added", "repositories_added": [{"id": 1}, {"id": "2"}, 3, {"id": 4}], "repositories": None}
 
 _NUMBERS = st.integers() | st.booleans() | st.none() | st.text(max_size=3) | st.floats(allow_nan=False)
@@ -48,7 +50,13 @@ def same(event: str, raw: bytes) -> events.Reading | None:
 
 @pytest.mark.parametrize(
     ("event", "payload", "topics"),
-    [("pull_request", PULL, 1), ("issue_comment", COMMENT, 1), ("installation_repositories", REPOSITORIES, 2)],
+    [
+        ("pull_request", PULL, 1),
+        ("issue_comment", COMMENT, 1),
+        ("issue_comment", BOT, 0),
+        ("issue_comment", ISSUE, 0),
+        ("installation_repositories", REPOSITORIES, 2),
+    ],
 )
 def test_what_matters_is_taken(event: str, payload: dict[str, Any], topics: int) -> None:
     reading = same(event, json.dumps(payload).encode())
