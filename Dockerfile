@@ -1,6 +1,6 @@
 # previewbot itself as an image: docker build -t previewbot .
 # It holds no secret and no configuration; deploy/compose/README.md says how to run it.
-ARG BASE=python:3.12-slim-bookworm
+ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -13,9 +13,10 @@ COPY previewbot previewbot
 RUN /tools/bin/python -m hatchling build -t wheel -d /wheels && /opt/previewbot/bin/pip install --quiet --no-deps /wheels/*.whl
 
 FROM ${BASE}
-# git reads repositories; the docker command builds images on the engine of the host.
+# git reads repositories; the docker command builds images on the engine of the host, with BuildKit. Engines since 29
+# refuse commands older than 25, so Debian 12's would not do.
 RUN apt-get update -qq \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ca-certificates docker.io git \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ca-certificates docker-buildx docker-cli git \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --create-home --home-dir /var/lib/previewbot previewbot
 COPY --from=build /opt/previewbot /opt/previewbot

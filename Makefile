@@ -13,7 +13,7 @@ demo: .venv/.ready ## run the main job here, with a simulated GitHub to look at 
 	@$(BIN)/python -m previewbot demo $(ARGS)
 
 test: check ## all tests: installs and starts the engines that they need
-	$(BIN)/python -m pytest -m "not bench"
+	$(BIN)/python -m pytest -m "(engine or postgres or npm or slow) and not bench"
 
 check: .venv/.ready ## format, lint, types, layers, and the tests that need no engine
 	$(BIN)/ruff format --check --quiet .

@@ -1,0 +1,135 @@
+"""previewbot's own image: built on a real engine from a Debian made here, and run the way the Compose file says."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker.types import Mount
+from ruamel.yaml import YAML
+
+from previewbot.demo import machine
+from previewbot.demo.stage import free_port
+
+SOURCES = Path(__file__).parents[1]
+COMPOSE = YAML(typ="safe").load(SOURCES / "deploy" / "compose" / "compose.yaml")["services"]["previewbot"]
+BASE = "previewbot-test/python:1"
+IMAGE = "previewbot-test/previewbot:1"
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def client(docker_host: str) -> Iterator[Any]:
+    made = docker.APIClient(docker_host, version="auto", timeout=120)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def image(client: Any, docker_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What ``docker build`` makes of the Dockerfile, on a base like Python's own image."""
+    _import_python(client, tmp_path_factory.mktemp("base") / "base.tar")
+    built = ("docker", "-H", docker_host, "build", "--network=host", "--build-arg", f"BASE={BASE}", "-t", IMAGE, ".")
+    done = subprocess.run(built, cwd=SOURCES, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    yield IMAGE
+    for each in (IMAGE, BASE):
+        client.remove_image(each, force=True)
+
+
+def _import_python(client: Any, tar: Path) -> None:
+    """Debian with Python, as ``python``, that trusts whom this machine trusts."""
+    import asyncio
+
+    asyncio.run(machine.install("mmdebstrap"))
+    hooks = ('chroot "$1" ln -s python3 /usr/bin/python', f'copy-in {CERTIFICATES} "{Path(CERTIFICATES).parent}"')
+    packages = "--include=python3,python3-venv,ca-certificates"
+    made = ("mmdebstrap", "--variant=minbase", packages, *(f"--customize-hook={each}" for each in hooks))
+    subprocess.run((*made, "trixie", str(tar)), check=True, capture_output=True)
+    repository, _, tag = BASE.partition(":")
+    environment = ("ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin", f"ENV PIP_CERT={CERTIFICATES}")
+    client.import_image_from_file(str(tar), repository, tag, changes=list(environment))
+
+
+@pytest.fixture
+def running(client: Any, image: str, docker_host: str, tmp_path: Path) -> Iterator[str]:
+    """A container of it with every restriction of the Compose file."""
+    etc = tmp_path / "etc"
+    etc.mkdir(mode=0o755)
+    for name in ("key.pem", "secret"):
+        (etc / name).write_text("nobody knows")
+    socket = Path(docker_host.removeprefix("unix://"))
+    (etc / "previewbot.yaml").write_text(
+        "github: {app_id: 1, private_key_file: /etc/previewbot/key.pem,\n"
+        "  webhook_secret_files: [/etc/previewbot/secret]}\n"
+        "caddy: {admin: 'http://127.0.0.1:1'}\n"
+    )
+    tmp_path.chmod(0o755)
+    host = client.create_host_config(
+        network_mode=COMPOSE["network_mode"],
+        cap_drop=COMPOSE["cap_drop"],
+        security_opt=COMPOSE["security_opt"],
+        read_only=COMPOSE["read_only"],
+        tmpfs=dict.fromkeys(COMPOSE["tmpfs"], ""),
+        group_add=[str(socket.stat().st_gid)],
+        mounts=[
+            Mount("/var/run/docker.sock", str(socket), type="bind"),
+            Mount("/etc/previewbot", str(etc), type="bind", read_only=True),
+            Mount("/var/lib/previewbot", None, type="volume"),
+        ],
+    )
+    port = {"PREVIEWBOT_SERVER__PORT": str(free_port(0))}
+    made = client.create_container(image, host_config=host, environment=port)["Id"]
+    client.start(made)
+    yield made
+    client.remove_container(made, force=True, v=True)
+
+
+def _run(client: Any, container: str, *command: str, **environment: str) -> tuple[int, str]:
+    made = client.exec_create(container, command, environment=environment)["Id"]
+    said = client.exec_start(made).decode("utf-8", "replace")
+    return client.exec_inspect(made)["ExitCode"], said
+
+
+def test_it_serves_as_nobody_special_and_is_healthy(client: Any, running: str) -> None:
+    for _ in range(400):
+        state = client.inspect_container(running)["State"]
+        if state["Health"]["Status"] == "healthy" or not state["Running"]:
+            break
+        time.sleep(0.1)
+    assert state["Health"]["Status"] == "healthy", client.logs(running).decode()
+    assert _run(client, running, "id", "-u") == (0, "10001\n")
+
+
+def test_its_docker_command_builds_with_buildkit_on_the_engine_of_the_host(client: Any, running: str) -> None:
+    code, said = _run(client, running, "docker", "version", "--format", "{{.Client.APIVersion}} {{.Server.Version}}")
+    assert code == 0, said
+    build = "printf 'FROM scratch\nLABEL a=b\n' | docker build -q -"
+    code, said = _run(client, running, "sh", "-c", build, DOCKER_BUILDKIT="1", HOME="/tmp", DOCKER_CONFIG="/tmp")
+    assert code == 0, said
+    client.remove_image(said.strip())
+
+
+def test_it_has_what_it_needs_and_says_what_is_missing(client: Any, running: str) -> None:
+    code, said = _run(client, running, "previewbot", "doctor", "--config", "/etc/previewbot/previewbot.yaml")
+    assert code == 1
+    lines = {line.split()[0]: line for line in said.splitlines() if line.strip()}
+    assert "ok" in lines["Engine"], said
+    assert "BuildKit" in lines["Engine"], said
+    assert "ok" in lines["Database"], said
+    assert "does not answer" in said
+
+
+def test_it_holds_neither_tests_nor_compilers_nor_tools(client: Any, running: str) -> None:
+    code, said = _run(
+        client, running, "sh", "-c", "command -v gcc dockerd ruff mypy pytest uv; ls /source /tools /wheels"
+    )
+    assert code != 0
+    assert not [line for line in said.splitlines() if line.startswith("/")], said
