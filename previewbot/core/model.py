@@ -249,6 +249,8 @@ class Instance:
     address: str | None = None
     detail: str | None = None
     """Why it failed, in a few words: ``exits with code 1``, ``does not listen on port 8080``."""
+    reason: Reason | None = None
+    """The same as one of the reasons, where the runtime knows better than those words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +259,8 @@ class Running:
 
     revision: str
     instances: tuple[Instance, ...]
+    drifted: bool = False
+    """Somebody else changed what was started; starting it again puts that back."""
 
     def of(self, service: str) -> tuple[Instance, ...]:
         """Its instances of one service."""
@@ -272,11 +276,20 @@ class Observed:
     """Things of this environment that belong to no release, such as volumes."""
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Host name to the addresses behind it."""
+    ending: tuple[str, ...] = ()
+    """What is being deleted already and takes its time, each with what holds it where that is overdue."""
+    drifted: bool = False
+    """Somebody else changed what surrounds the releases; preparing one again puts that back."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing of the environment is left."""
-        return not self.releases and not self.leftovers and not self.routes
+        return not self.remains and not self.ending
+
+    @property
+    def remains(self) -> bool:
+        """Whether anything is left that has to be taken away."""
+        return bool(self.releases or self.leftovers or self.routes)
 
     def release(self, revision: str) -> Running | None:
         """The release of this revision, where any of it is there."""
@@ -290,15 +303,21 @@ class Removed:
     containers: int = 0
     networks: int = 0
     volumes: int = 0
+    namespaces: int = 0
 
     def __add__(self, other: Removed) -> Removed:
         """Both together."""
-        return Removed(self.containers + other.containers, self.networks + other.networks, self.volumes + other.volumes)
+        return Removed(
+            self.containers + other.containers,
+            self.networks + other.networks,
+            self.volumes + other.volumes,
+            self.namespaces + other.namespaces,
+        )
 
     @property
     def total(self) -> int:
         """How many things in all."""
-        return self.containers + self.networks + self.volumes
+        return self.containers + self.networks + self.volumes + self.namespaces
 
 
 # --- What people are told -------------------------------------------------------------------------------------------
@@ -331,6 +350,8 @@ class Reason(StrEnum):
     CRASHED = "crashed"
     UNHEALTHY = "unhealthy"
     RUNTIME_REFUSED = "runtime_refused"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    UNSCHEDULABLE = "unschedulable"
     FORK = "fork"
     AUTHOR_MAY_NOT_WRITE = "author_may_not_write"
     APP_NOT_ALLOWED = "app_not_allowed"

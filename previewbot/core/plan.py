@@ -129,10 +129,12 @@ def _absent(situation: Situation, absent: Absent) -> Plan:
     )
     if situation.observed.is_empty and not cancels:
         return Plan((), status)
-    removal: tuple[Action, ...] = () if situation.observed.is_empty else (DeleteEnvironment(),)
+    # What is ending already only needs time.
+    removal: tuple[Action, ...] = (DeleteEnvironment(),) if situation.observed.remains else ()
     if situation.observed.routes:
         removal = (Route({}), *removal)
-    removing = replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN, removed=None)
+    overdue = "; ".join(each for each in situation.observed.ending if " " in each)
+    removing = replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN, removed=None, detail=overdue or None)
     return Plan((*cancels, *removal), removing, SAFETY_NET)
 
 
@@ -152,7 +154,13 @@ def _unchanged(situation: Situation, unchanged: Unchanged) -> Plan:
     )
     cancels = tuple(CancelBuild(image) for image in sorted(situation.building))
     stray = tuple(RemoveRelease(each.revision) for each in situation.observed.releases if not _is(each, good))
-    return Plan((*cancels, *_keep_routes(situation, good), *stray), status)
+    mended = _mend(situation, good.revision) if good else ()
+    return Plan((*cancels, *mended, *_keep_routes(situation, good), *stray), status)
+
+
+def _mend(situation: Situation, revision: str) -> tuple[Action, ...]:
+    """Put back what somebody changed around the releases."""
+    return (Prepare(revision),) if situation.observed.drifted else ()
 
 
 def _is(running: Running, release: ReleaseRecord | None) -> bool:
@@ -173,7 +181,8 @@ def _present(situation: Situation, present: Present) -> Plan:
     stale = _retire(situation, release)
     services = tuple(_line(situation, service) for service in release.services)
     status = replace(made.status, commit=release.commit, services=services, last_good=good)
-    return Plan((*cancels, *made.actions, *kept, *stale.actions), status, _sooner(made.recheck, stale.recheck))
+    mended = () if any(isinstance(each, Prepare) for each in made.actions) else _mend(situation, release.revision)
+    return Plan((*cancels, *mended, *made.actions, *kept, *stale.actions), status, _sooner(made.recheck, stale.recheck))
 
 
 def _sooner(*times: timedelta | None) -> timedelta | None:
@@ -206,7 +215,7 @@ def _release(situation: Situation, release: ReleaseSpec) -> Plan:
     running = situation.observed.release(release.revision)
     if remembered and remembered.state is ReleaseState.FAILED:
         return _failed(situation, remembered)
-    if running is None or not _is_complete(running, release):
+    if running is None or running.drifted or not _is_complete(running, release):
         start = StartRelease(release, situation.digests)
         return Plan((start,), Status(State.STARTING, Reason.RELEASE_STARTING, situation.now), _look_again(situation))
     broken = next((each for each in running.instances if each.state is InstanceState.FAILED), None)
@@ -245,7 +254,7 @@ def _broken(situation: Situation, release: ReleaseSpec, broken: Instance, rememb
     if remembered and remembered.state is ReleaseState.SERVING:
         # It was healthy before: it keeps its place and its engine goes on restarting it.
         return Plan((), status, SAFETY_NET)
-    reason = Reason.CRASHED if "exit" in detail or "killed" in detail else Reason.UNHEALTHY
+    reason = broken.reason or (Reason.CRASHED if "exit" in detail or "killed" in detail else Reason.UNHEALTHY)
     return Plan((FailRelease(release, reason, broken.service, detail),), replace(status, reason=reason))
 
 
@@ -268,7 +277,7 @@ def _is_complete(running: Running, release: ReleaseSpec) -> bool:
 
 
 def _addresses(running: Running, service: str) -> tuple[str, ...]:
-    return tuple(sorted(each.address for each in running.of(service) if each.address))
+    return tuple(sorted({each.address for each in running.of(service) if each.address}))
 
 
 def _keep_routes(situation: Situation, good: ReleaseRecord | None) -> tuple[Action, ...]:

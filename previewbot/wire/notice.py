@@ -31,6 +31,8 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.CRASHED: "it does not stay up",
     Reason.UNHEALTHY: "it did not become healthy",
     Reason.RUNTIME_REFUSED: "it cannot be run here",
+    Reason.QUOTA_EXCEEDED: "it needs more than the quota of one preview",
+    Reason.UNSCHEDULABLE: "the cluster has no room for it now",
     Reason.FORK: "it comes from a fork",
     Reason.AUTHOR_MAY_NOT_WRITE: "its author has no write permission",
     Reason.APP_NOT_ALLOWED: "its author is an App that the operator has not allowed",
@@ -110,7 +112,8 @@ def _head(status: Status, context: Context) -> str:
         case State.SKIPPED:
             return f"**No preview for this pull request**: {_because(status)}.{_was_removed(status)}"
         case State.REMOVING:
-            return f"**Removing the preview** since {_time(status.since)}"
+            held = f": {_line(status.detail)}" if status.detail else ""
+            return f"**Removing the preview** since {_time(status.since)}{held}"
         case State.GONE:
             return _gone(status)
 
@@ -127,6 +130,8 @@ _FAILURES: Mapping[Reason, str] = {
     Reason.BUILD_TIMED_OUT: "**Build of {commit} took longer than it may** in {detail}",
     Reason.CRASHED: "**{commit} does not stay up**: {detail}",
     Reason.UNHEALTHY: "**{commit} does not become healthy**: {detail}",
+    Reason.QUOTA_EXCEEDED: "**{commit} needs more than one preview may have**: {detail}",
+    Reason.UNSCHEDULABLE: "**The cluster has no room for {commit} now**: {detail}",
     Reason.BLUEPRINT_FLAWED: "**previewbot.yaml has a flaw** at {commit}, so nothing was changed",
     Reason.NO_BLUEPRINT: "**There is nothing to run** at {commit}: {detail}",
     Reason.INTERNAL: "**previewbot failed** at {commit}; its operator was told, and it tries again by itself",
@@ -175,7 +180,12 @@ def _gone(status: Status) -> str:
 
 
 def _counts(removed: Removed) -> str:
-    pairs = ((removed.containers, "container"), (removed.networks, "network"), (removed.volumes, "volume"))
+    pairs = (
+        (removed.containers, "container"),
+        (removed.networks, "network"),
+        (removed.volumes, "volume"),
+        (removed.namespaces, "namespace"),
+    )
     said = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in pairs if count]
     return ", ".join(said) or "nothing was left to remove"
 
@@ -211,6 +221,8 @@ _ADVICE: Mapping[Reason, str] = {
     Reason.NO_BLUEPRINT: "Add a `Dockerfile` at the root, or a `previewbot.yaml`.",
     Reason.IMAGE_UNAVAILABLE: "Check the image's name, then push a fix or `/redeploy`.",
     Reason.RUNTIME_REFUSED: "Ask the operator of previewbot, then `/redeploy`.",
+    Reason.QUOTA_EXCEEDED: "Ask for less in `previewbot.yaml`, or ask the operator of previewbot for a larger quota.",
+    Reason.UNSCHEDULABLE: "Close previews that nobody needs, or ask the operator for room, then `/redeploy`.",
     Reason.FORK: "Somebody with write permission can push the branch here and open the pull request from it.",
     Reason.AUTHOR_MAY_NOT_WRITE: "Somebody with write permission can open the pull request from the same branch.",
     Reason.APP_NOT_ALLOWED: "The operator of previewbot can allow it under `previews.apps` in the configuration.",
