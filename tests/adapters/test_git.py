@@ -232,7 +232,7 @@ async def test_absurd_sizes_are_refused(origin: Origin, mirrors: Path, limits: S
 
 
 async def test_a_fetch_that_would_fill_the_disk_is_refused(origin: Origin, mirrors: Path) -> None:
-    source, commit = GitSource(mirrors, token, limits=SourceLimits(total_size=1)), origin.push({"a": os.urandom(2**25)})
+    source, commit = GitSource(mirrors, token, limits=SourceLimits(total_size=1)), origin.push({"a": os.urandom(2**24 + 2**20)})
     with pytest.raises(Refused, match="too large to be fetched"):
         await source.fetch(origin.repository, commit)
 

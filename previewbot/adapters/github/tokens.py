@@ -6,9 +6,12 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import httpx
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from jwt.algorithms import RSAAlgorithm
 from pydantic import TypeAdapter
 
 from previewbot.adapters.github.client import Answer, Client, Request
@@ -107,7 +110,7 @@ class Tokens:
             issued = now - _JWT_BACKDATE
             claims = {"iss": str(self._credentials.app_id), "iat": issued, "exp": now + _JWT_LIFE}
             try:
-                text = jwt.encode(claims, self._credentials.private_key, algorithm="RS256")
+                text = jwt.encode(claims, _opened(self._credentials.private_key), algorithm="RS256")
             except (ValueError, TypeError, jwt.PyJWTError):
                 raise Refused(Reason.INTERNAL, "the App's private key is not a PEM file as GitHub makes it") from None
             self._signed = _Signed(text, now + _JWT_LIFE / 2)
@@ -118,3 +121,9 @@ class Tokens:
         if self._accepted:
             return Transient(message)
         return Refused(Reason.INTERNAL, f"{message}. Check the App's id, its private key and this machine's clock")
+
+
+@lru_cache(maxsize=1)
+def _opened(pem: str) -> RSAPrivateKey | RSAPublicKey:
+    """Read a key: checking its primes takes longer than a hundred deliveries, and the door waits meanwhile."""
+    return RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem)

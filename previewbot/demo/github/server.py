@@ -7,10 +7,12 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
@@ -18,7 +20,7 @@ from previewbot.demo.github import repository as git
 from previewbot.demo.github.faults import Faults
 from previewbot.demo.github.hooks import Hooks
 from previewbot.demo.github.shapes import Shapes
-from previewbot.demo.github.state import App, Comment, Pull, Repository, State, now
+from previewbot.demo.github.state import App, Comment, Pull, Repository, State, new_key, now
 
 DEFAULT_PERMISSIONS = {
     "contents": "read",
@@ -45,7 +47,8 @@ class SimulatedGitHub:
 
         self.root = root
         self.base_url = base_url
-        app = App(12345, "previewbot", "", secrets.token_hex(20), dict(DEFAULT_PERMISSIONS), list(DEFAULT_EVENTS))
+        permissions, events = dict(DEFAULT_PERMISSIONS), list(DEFAULT_EVENTS)
+        app = App(12345, "previewbot", "", secrets.token_hex(20), permissions, events, key=_first_key())
         self.state = State(app)
         self.state.account(app.bot, "Bot")
         self.shapes = Shapes(base_url, self.state)
@@ -221,3 +224,9 @@ class SimulatedGitHub:
         if repository.is_installed or action == "removed":
             self.hooks.send(event, dict(payload))
         self.changed()
+
+
+@cache
+def _first_key() -> RSAPrivateKey:
+    """The key of the App that every simulated GitHub begins with: made once, for making one takes a while."""
+    return new_key()

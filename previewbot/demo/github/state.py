@@ -16,6 +16,11 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+def new_key() -> rsa.RSAPrivateKey:
+    """Make a key as GitHub makes them for Apps."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 @dataclass
 class Account:
     """A person, an organisation or an App's bot."""
@@ -35,7 +40,7 @@ class App:
     secret: str
     permissions: dict[str, str]
     events: list[str]
-    key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048), repr=False)
+    key: rsa.RSAPrivateKey = field(default_factory=new_key, repr=False)
 
     @property
     def pem(self) -> str:
