@@ -8,14 +8,13 @@ that moved underneath a commit would make two builds of it differ. ``/redeploy``
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from previewbot.adapters.building import leash
 from previewbot.adapters.docker.engine import Engine, speaks_buildkit
 from previewbot.core.blueprint import Build
 from previewbot.core.errors import Refused
@@ -50,7 +49,7 @@ class Recipe:
 
     def arguments(self, cli: Cli, url: str, id_file: Path) -> list[str]:
         """The whole argument list; ``id_file`` receives the image's ID."""
-        made = [*_leash(), cli.path, "--host", url, "build", "--file", str(self.dockerfile), "--tag", self.tag]
+        made = [*leash(), cli.path, "--host", url, "build", "--file", str(self.dockerfile), "--tag", self.tag]
         made += ["--iidfile", str(id_file)]
         made += ["--progress=plain"] if cli.buildkit else ["--force-rm"]
         for name, value in self.labels.items():
@@ -62,12 +61,6 @@ class Recipe:
         if self.fresh:
             made += ["--no-cache"]
         return [*made, "--", str(self.context)]
-
-
-def _leash() -> list[str]:
-    """Make the command die with previewbot, even where previewbot is killed (Linux: ``PR_SET_PDEATHSIG``)."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 async def find_cli(engine: Engine) -> Cli:
@@ -126,24 +119,3 @@ def furnish(folder: Path) -> None:
     plugins = Path.home() / ".docker" / _PLUGINS
     if plugins.is_dir():
         (folder / _PLUGINS).symlink_to(plugins)
-
-
-async def spawn(arguments: list[str], env: Mapping[str, str], folder: Path) -> asyncio.subprocess.Process:
-    """Start a command in a process group of its own, with everything that it says on one pipe."""
-    return await asyncio.create_subprocess_exec(
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=dict(env),
-        cwd=folder,
-        start_new_session=True,
-    )
-
-
-async def end(process: asyncio.subprocess.Process) -> None:
-    """Kill a command with everything that it started."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from previewbot.adapters.docker.log import Log
+from previewbot.adapters.building.log import Log
 
 
 def test_it_grows_while_it_is_written_and_begins_anew(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from previewbot.adapters.docker.progress import Progress, find_line
+from previewbot.adapters.building.progress import Progress, find_line
 
 _BUILDKIT = """\
 #1 [internal] load build definition from Dockerfile

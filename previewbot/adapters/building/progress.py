@@ -1,4 +1,4 @@
-"""Reading the output of ``docker build`` line by line: which step it is at, and what a failing step said.
+"""Reading the output of a build line by line: which step it is at, and what a failing step said.
 
 BuildKit's plain progress numbers what it does (``#7 [stage-1 3/4] RUN make``, then ``#7 0.2 output``, then
 ``#7 DONE 1.2s`` or ``#7 ERROR: …``); the classic builder writes ``Step 3/4 : RUN make`` and then the output as it is.

@@ -1,0 +1,67 @@
+"""Calling a command that builds: it dies with previewbot, and with it everything that it started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from previewbot.adapters.building.jobs import Job
+
+_CHUNK = 64 * 1024
+_LONGEST_LINE = 16 * 1024
+
+
+def leash() -> list[str]:
+    """Make a command die with previewbot, even where previewbot is killed (Linux: ``PR_SET_PDEATHSIG``)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+
+
+async def run(arguments: Sequence[str], *, env: Mapping[str, str], folder: Path, job: Job) -> int:
+    """Run a command to its end, write down and read what it says, and return its exit code.
+
+    Cancelled, it kills the command with everything that the command started.
+    """
+    process = await _spawn(arguments, env, folder)
+    try:
+        await _follow(job, process)
+        return await process.wait()
+    finally:
+        await _end(process)
+
+
+async def _spawn(arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> asyncio.subprocess.Process:
+    """Start a command in a process group of its own, with everything that it says on one pipe."""
+    return await asyncio.create_subprocess_exec(
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=dict(env),
+        cwd=folder,
+        start_new_session=True,
+    )
+
+
+async def _follow(job: Job, process: asyncio.subprocess.Process) -> None:
+    rest = b""
+    while process.stdout and (chunk := await process.stdout.read(_CHUNK)):
+        job.log.write(chunk)
+        *lines, rest = (rest + chunk).split(b"\n")
+        rest = rest[-_LONGEST_LINE:]
+        for line in lines:
+            job.progress.read(line.decode("utf-8", "replace"))
+        job.note(job.progress.step)
+    job.progress.read(rest.decode("utf-8", "replace"))
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

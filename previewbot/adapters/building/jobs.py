@@ -1,0 +1,163 @@
+"""Builds in the background, a few at a time, each within its time and with its log.
+
+A build is known here only while it runs; what became of it is told once, to ``finished``. When previewbot dies, its
+builds die with it, and the next pass finds an image that is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from previewbot.adapters.building.inputs import Inputs
+from previewbot.adapters.building.log import Log
+from previewbot.adapters.building.progress import Progress
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.model import BuildRecord, BuildState, ImageOrder
+from previewbot.ports import Clock, Finished, Logs, Source
+
+_WAITING = "waiting for its turn"
+_LINES = 20
+_DISK_FULL = "The disk is full (no space left on device): previewbot's operator has to make room."
+
+
+@dataclass(slots=True)
+class Job:
+    """One build, from its order until ``finished`` has been told."""
+
+    order: ImageOrder
+    record: BuildRecord
+    finished: Finished
+    log: Log
+    progress: Progress = field(default_factory=Progress)
+    task: asyncio.Task[None] | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end is known."""
+        return self.record.state is not BuildState.RUNNING
+
+    def note(self, step: str | None) -> None:
+        """Show at which step it is."""
+        self.record = replace(self.record, step=step)
+
+    def succeeded(self, digest: str) -> BuildRecord:
+        """Its end where there is an image."""
+        return replace(self.record, state=BuildState.SUCCEEDED, digest=digest, step=None)
+
+    def failed(self, *lines: str) -> BuildRecord:
+        """Its end where there is none."""
+        return replace(self.record, state=BuildState.FAILED, lines=lines)
+
+    def failed_at(self, inputs: Inputs) -> BuildRecord:
+        """Its end where a step of its Dockerfile failed: which one, and what it said last."""
+        text = inputs.dockerfile.read_bytes().decode("utf-8", "replace")
+        step, lines = self.progress.failure(text, self.order.build.dockerfile)
+        if self.progress.disk_is_full:
+            lines = (*lines, _DISK_FULL)
+        return replace(self.failed(*lines[-_LINES:]), step=step)
+
+
+Build = Callable[[Job, Inputs], Awaitable[BuildRecord]]
+"""Makes an image and returns the build's end."""
+
+
+class Jobs:
+    """The builds that are under way or wait for their turn, by image: what ``ports.Builder`` says of builds."""
+
+    def __init__(
+        self, build: Build, *, source: Source, logs: Logs, clock: Clock, at_once: int, time_limit: timedelta
+    ) -> None:
+        self._build = build
+        self._source, self._logs, self._clock = source, logs, clock
+        self._turns = asyncio.Semaphore(at_once)
+        self._time_limit = time_limit
+        self._jobs: dict[str, Job] = {}
+
+    def running(self) -> Mapping[str, BuildRecord]:
+        """See ``Builder.running``."""
+        return {image: job.record for image, job in self._jobs.items() if not job.is_over}
+
+    async def start(self, order: ImageOrder, *, log: str, finished: Finished) -> BuildRecord:
+        """See ``Builder.start``."""
+        path = self._logs.path(log)
+        job = self._jobs.get(order.image)
+        if job and job.task and job.record.state is BuildState.CANCELLED:
+            await asyncio.wait([job.task])
+            job = self._jobs.get(order.image)
+        if job is None:
+            job = Job(order, self._first_record(order, log), finished, Log(path))
+            self._jobs[order.image] = job
+            job.task = asyncio.create_task(self._run(job))
+        return job.record
+
+    async def cancel(self, image: str) -> None:
+        """See ``Builder.cancel``: returns when the build has ended and its end was told."""
+        job = self._jobs.get(image)
+        if job and job.task and not job.is_over:
+            await job.begun.wait()  # a task that is cancelled before it began would never tell its end
+            job.task.cancel()
+            await asyncio.wait([job.task])
+
+    async def close(self) -> None:
+        """See ``Builder.close``."""
+        await asyncio.gather(*(self.cancel(image) for image in list(self._jobs)))
+        tasks = [job.task for job in self._jobs.values() if job.task]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _first_record(self, order: ImageOrder, log: str) -> BuildRecord:
+        return BuildRecord(
+            image=order.image,
+            key=order.key,
+            service=order.service,
+            commit=order.commit,
+            log=log,
+            state=BuildState.RUNNING,
+            started_at=self._clock.now(),
+            step=_WAITING,
+        )
+
+    async def _run(self, job: Job) -> None:
+        job.begun.set()
+        outcome = job.failed("The build ended without a result.")
+        try:
+            async with self._turns:
+                job.record = replace(job.record, started_at=self._clock.now(), step=None)
+                outcome = await self._limited(job)
+        except asyncio.CancelledError:
+            job.log.remark("the build was cancelled.")
+            outcome = replace(job.record, state=BuildState.CANCELLED)
+        finally:
+            job.log.close()
+            job.record = replace(outcome, finished_at=self._clock.now())
+            try:
+                # Still known while this is told, so that nobody orders it again in between.
+                await job.finished(job.record)
+            finally:
+                del self._jobs[job.order.image]
+
+    async def _limited(self, job: Job) -> BuildRecord:
+        """Build within the time limit; what goes wrong outside the build is its failure, too."""
+        order = job.order
+        try:
+            async with (
+                asyncio.timeout(self._time_limit.total_seconds()),
+                self._source.checkout(order.repository, order.commit) as tree,
+            ):
+                return await self._build(job, Inputs.find(tree, order.build))
+        except TimeoutError:
+            told = f"The build was stopped: it took longer than {_minutes(self._time_limit)}."
+            job.log.remark(told)
+            return replace(job.failed(*job.progress.last_lines(), told), timed_out=True)
+        except (Transient, Refused, OSError) as error:
+            job.log.remark(str(error))
+            return job.failed(str(error))
+
+
+def _minutes(length: timedelta) -> str:
+    seconds = length.total_seconds()
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"  # noqa: PLR2004 - a minute
