@@ -1,0 +1,27 @@
+"""A Kubernetes cluster as the place where environments run: a namespace each.
+
+``api`` talks to it, ``mirror`` keeps a copy of what is ours, ``enclosure``, ``release`` and ``routes`` write manifests,
+``drift`` sees what somebody changed, ``verdicts`` and ``endings`` say in words what the cluster knows.
+"""
+
+from previewbot.adapters.kubernetes.api import Api, connect
+from previewbot.adapters.kubernetes.front_door import KubernetesFrontDoor
+from previewbot.adapters.kubernetes.mirror import Mirror
+from previewbot.adapters.kubernetes.names import Names
+from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Routing, Sizes
+from previewbot.adapters.kubernetes.runtime import WATCHED, KubernetesRuntime
+
+__all__ = [
+    "WATCHED",
+    "Api",
+    "Gateway",
+    "KubernetesFrontDoor",
+    "KubernetesRuntime",
+    "Mirror",
+    "Names",
+    "Network",
+    "Options",
+    "Routing",
+    "Sizes",
+    "connect",
+]

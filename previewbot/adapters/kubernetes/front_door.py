@@ -1,0 +1,88 @@
+"""The front door of a cluster: an object for each host name, which the ingress controller or the Gateway serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from weakref import WeakValueDictionary
+
+from previewbot.adapters.kubernetes import drift, routes
+from previewbot.adapters.kubernetes.api import Api
+from previewbot.adapters.kubernetes.kinds import NAMESPACE, Thing
+from previewbot.adapters.kubernetes.mirror import Mirror
+from previewbot.adapters.kubernetes.names import Names, key_of
+from previewbot.adapters.kubernetes.options import Options
+from previewbot.adapters.kubernetes.place import Place
+from previewbot.adapters.together import every
+from previewbot.core.errors import Transient
+from previewbot.core.ids import Key
+
+_CHANGED = "changed by somebody"
+
+
+class KubernetesFrontDoor:
+    """A ``ports.FrontDoor`` made of Ingresses or HTTPRoutes in the environments' namespaces."""
+
+    def __init__(self, api: Api, mirror: Mirror, *, names: Names, options: Options) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._names = names
+        self._options = options
+        self._kind = routes.kind(options.routing)
+        self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
+
+    async def observe(self, key: Key) -> Mapping[str, tuple[str, ...]]:
+        """See ``FrontDoor.observe``. A route that somebody changed leads nowhere that previewbot would name."""
+        await self._mirror.ready()
+        found: dict[str, tuple[str, ...]] = {}
+        for thing in self._things(key):
+            read = routes.read(thing)
+            found |= dict.fromkeys(read, (_CHANGED,)) if drift.has_drifted(thing) else read
+        return found
+
+    async def keys(self) -> frozenset[Key]:
+        """See ``FrontDoor.keys``: those of every environment that has a thing, which is enough."""
+        await self._mirror.ready()
+        return self._mirror.keys()
+
+    async def route(self, key: Key, wanted: Mapping[str, tuple[str, ...]]) -> None:
+        """See ``FrontDoor.route``: one write for each host whose target is another one."""
+        await self._mirror.ready()
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            manifests = self._manifests(key, wanted) if wanted else []
+            kept = {each["metadata"]["name"] for each in manifests}
+            await every(self._apply(each) for each in manifests)
+            await every(self._delete(each) for each in self._things(key) if each["metadata"]["name"] not in kept)
+
+    def _manifests(self, key: Key, wanted: Mapping[str, tuple[str, ...]]) -> list[Thing]:
+        place = Place(self._names, key, self._namespace(key), self._options)
+        return [routes.route(place, host, targets[0]) for host, targets in sorted(wanted.items()) if targets]
+
+    def _namespace(self, key: Key) -> str:
+        found = self._namespaces(key)
+        if not found:
+            raise Transient("The namespace of the environment is gone; it is made again first.")
+        return found[0]
+
+    def _namespaces(self, key: Key) -> list[str]:
+        about = (each["metadata"] for each in self._mirror.of(NAMESPACE))
+        found = (each for each in about if key_of(each.get("labels")) == key and "deletionTimestamp" not in each)
+        return [each["name"] for each in sorted(found, key=lambda each: str(each["creationTimestamp"]), reverse=True)]
+
+    def _things(self, key: Key) -> list[Thing]:
+        return [thing for name in self._namespaces(key) for thing in self._mirror.of(self._kind, name)]
+
+    async def _apply(self, manifest: Thing) -> None:
+        about = manifest["metadata"]
+        found = self._mirror.find(self._kind, about["namespace"], about["name"])
+        if not drift.is_up_to_date(found, manifest):
+            self._mirror.note(await self._api.apply(drift.seal(manifest)))
+
+    async def _delete(self, thing: Thing) -> None:
+        await self._api.delete(thing)
+        self._mirror.bury(thing)
+
+    async def check(self) -> str:
+        """See ``FrontDoor.check``."""
+        listing = await self._api.list(self._kind, labelSelector=self._names.selector)
+        return f"{len(listing.things)} routes as {self._kind.plural} at {self._api.name}"

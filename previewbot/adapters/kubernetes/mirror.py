@@ -1,0 +1,202 @@
+"""A copy of everything of ours in the cluster, kept up to date by watches, so that looking costs no request.
+
+What we write ourselves is noted at once: a look right after an effect sees it. A watch that ends goes on from where
+it was; one that cannot (410) lists again. While the API server is away, looking is ``Transient``: an old copy must
+not decide anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from previewbot.adapters.kubernetes.api import Api, Stale
+from previewbot.adapters.kubernetes.kinds import Kind, Thing
+from previewbot.adapters.kubernetes.names import key_of
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.ids import Key
+
+log = structlog.get_logger(__name__)
+
+_PATIENCE = 10.0
+"""Seconds that a look waits for a copy that is being made."""
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+_TOMBSTONES = 4096
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """All objects of one kind, by namespace and name."""
+
+    kind: Kind
+    things: dict[str, dict[str, Thing]] = field(default_factory=dict)
+    version: str = ""
+    current: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while the copy is as new as the watch makes it."""
+    trouble: Exception | None = None
+
+    def put(self, thing: Thing) -> bool:
+        """Keep an object unless a newer one is here; says whether it was news."""
+        about = thing["metadata"]
+        place = self.things.setdefault(about.get("namespace", ""), {})
+        before = place.get(about["name"])
+        if before and before["metadata"]["uid"] == about["uid"] and _version(before) >= _version(thing):
+            return False
+        place[about["name"]] = thing
+        return True
+
+    def drop(self, thing: Thing) -> None:
+        """Forget an object, unless another has its name by now."""
+        about = thing["metadata"]
+        place = self.things.get(about.get("namespace", ""), {})
+        before = place.get(about["name"])
+        if before and before["metadata"]["uid"] == about["uid"]:
+            del place[about["name"]]
+        if not place:
+            self.things.pop(about.get("namespace", ""), None)
+
+    def all(self) -> Iterable[Thing]:
+        """Every object."""
+        return (thing for place in self.things.values() for thing in place.values())
+
+
+class Mirror:
+    """The copy; ``run`` keeps it until cancelled."""
+
+    def __init__(self, api: Api, selector: str, kinds: Sequence[Kind]) -> None:
+        self._api = api
+        self._selector = selector
+        self._shelves = {kind: _Shelf(kind) for kind in kinds}
+        self._buried: deque[str] = deque(maxlen=_TOMBSTONES)
+        self._listeners: set[Callable[[Key], None]] = set()
+
+    async def run(self) -> None:
+        """Keep every kind up to date until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for shelf in self._shelves.values():
+                group.create_task(self._keep(shelf))
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    async def ready(self) -> None:
+        """Wait until every kind is up to date; ``Transient`` where the API server stays away."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                for shelf in self._shelves.values():
+                    await shelf.current.wait()
+        except TimeoutError:
+            trouble = next((each.trouble for each in self._shelves.values() if each.trouble), None)
+            if isinstance(trouble, Refused):
+                raise Transient(trouble.message) from trouble
+            raise Transient(str(trouble or f"The cluster's API at {self._api.name} does not answer.")) from trouble
+
+    def find(self, kind: Kind, namespace: str, name: str) -> Thing | None:
+        """One object, where it is."""
+        return self._shelves[kind].things.get(namespace, {}).get(name)
+
+    def of(self, kind: Kind, namespace: str = "") -> Sequence[Thing]:
+        """The objects of one namespace; of none, those that belong to no namespace."""
+        return list(self._shelves[kind].things.get(namespace, {}).values())
+
+    def keys(self) -> frozenset[Key]:
+        """Every environment that has anything."""
+        found = (key_of(thing["metadata"].get("labels")) for shelf in self._shelves.values() for thing in shelf.all())
+        return frozenset(key for key in found if key)
+
+    # --- what we did ourselves --------------------------------------------------------------------------------------
+
+    def note(self, thing: Thing) -> None:
+        """Take in what the API server answered to a write."""
+        if shelf := self._shelf(thing):
+            shelf.put(thing)
+
+    def bury(self, thing: Thing) -> None:
+        """Take out what we deleted, and let no late news bring it back."""
+        self._buried.append(thing["metadata"]["uid"])
+        if shelf := self._shelf(thing):
+            shelf.drop(thing)
+
+    # --- news -------------------------------------------------------------------------------------------------------
+
+    def tell(self, key: Key) -> None:
+        """Tell every listener that something of an environment changed."""
+        for listener in list(self._listeners):
+            listener(key)
+
+    async def listen(self) -> AsyncIterator[Key]:
+        """Yield the keys of environments as they change."""
+        inbox: asyncio.Queue[Key] = asyncio.Queue()
+        self._listeners.add(inbox.put_nowait)
+        try:
+            while True:
+                yield await inbox.get()
+        finally:
+            self._listeners.discard(inbox.put_nowait)
+
+    # --- keeping ----------------------------------------------------------------------------------------------------
+
+    async def _keep(self, shelf: _Shelf) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                if not shelf.version:
+                    await self._list(shelf)
+                await self._follow(shelf)
+                pause = _FIRST_PAUSE
+            except Stale:
+                shelf.version = ""
+            except (Transient, Refused) as trouble:
+                shelf.current.clear()
+                shelf.trouble = trouble
+                log.info("watch put off", kind=shelf.kind.name, why=str(trouble), seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _list(self, shelf: _Shelf) -> None:
+        listing = await self._api.list(shelf.kind, labelSelector=self._selector)
+        before = {thing["metadata"]["uid"]: thing for thing in shelf.all()}
+        shelf.things = {}
+        for thing in listing.things:
+            if thing["metadata"]["uid"] not in self._buried:
+                shelf.put(thing)
+        after = {thing["metadata"]["uid"]: thing for thing in shelf.all()}
+        shelf.version, shelf.trouble = listing.version, None
+        shelf.current.set()
+        for uid in before.keys() | after.keys():
+            old, new = before.get(uid), after.get(uid)
+            if old is None or new is None or _version(old) != _version(new):
+                self._announce(old or new or {})
+
+    async def _follow(self, shelf: _Shelf) -> None:
+        async for change, thing in self._api.watch(shelf.kind, shelf.version, self._selector):
+            shelf.current.set()
+            shelf.version = thing["metadata"]["resourceVersion"]
+            if change == "BOOKMARK":
+                continue
+            if change == "DELETED":
+                shelf.drop(thing)
+                with suppress(ValueError):
+                    self._buried.remove(thing["metadata"]["uid"])
+            elif thing["metadata"]["uid"] in self._buried or not shelf.put(thing):
+                continue
+            self._announce(thing)
+
+    def _announce(self, thing: Thing) -> None:
+        key = key_of(thing.get("metadata", {}).get("labels"))
+        if key:
+            self.tell(key)
+
+    def _shelf(self, thing: Thing) -> _Shelf | None:
+        return next((shelf for kind, shelf in self._shelves.items() if kind.name == thing["kind"]), None)
+
+
+def _version(thing: Thing) -> int:
+    """Order two states of one object: resource versions are numbers that grow (Kubernetes 1.35 promises it)."""
+    version = thing["metadata"].get("resourceVersion", "0")
+    return int(version) if version.isdigit() else 0

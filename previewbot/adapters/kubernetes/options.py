@@ -1,0 +1,111 @@
+"""What the operator decides about previews in a cluster; no commit can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PRIVATE_RANGES = (
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "169.254.0.0/16",
+    "127.0.0.0/8",
+    "198.18.0.0/15",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+)
+"""IPv4 networks that are nobody's business from a preview; 169.254.0.0/16 holds the clouds' metadata services."""
+
+PRIVATE_RANGES_6 = ("::1/128", "fc00::/7", "fe80::/10", "ff00::/8", "64:ff9b::/96", "::ffff:0:0/96")
+"""The same in IPv6, with the two ways to write an IPv4 address there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What one container may use; quantities as the API server writes them."""
+
+    cpu: str = "1"
+    memory: str = "512Mi"
+    cpu_request: str = "50m"
+    memory_request: str = "64Mi"
+    storage: str = "2Gi"
+    """Of the node's disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The Gateway (Gateway API) that HTTPRoutes attach to."""
+
+    name: str
+    namespace: str
+    section: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """How visitors come in: through an Ingress, or through a Gateway where one is given."""
+
+    ingress_class: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    tls_secret: str | None = None
+    """Of a wildcard certificate that the ingress controller finds in each namespace; empty: its own default one."""
+    cluster_issuer: str | None = None
+    """A cert-manager ClusterIssuer that gets each host a certificate."""
+    gateway: Gateway | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Who may talk to a preview, and to whom it may talk."""
+
+    ingress_namespaces: tuple[str, ...] = ("ingress-nginx", "traefik")
+    ingress_cidrs: tuple[str, ...] = ()
+    """Where the ingress controller is, if it runs outside the cluster's pods."""
+    dns_namespaces: tuple[str, ...] = ("kube-system",)
+    dns_cidrs: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    """Networks that previews may reach besides the internet, such as that of a proxy."""
+    denied: tuple[str, ...] = ()
+    """Networks that previews may not reach, besides the private ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything."""
+
+    sizes: Sizes = Sizes()
+    network: Network = Network()
+    routing: Routing = Routing()
+    quota: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "pods": "20",
+            "services": "20",
+            "services.nodeports": "0",
+            "services.loadbalancers": "0",
+            "secrets": "20",
+            "configmaps": "20",
+            "persistentvolumeclaims": "10",
+            "count/deployments.apps": "20",
+            "count/replicasets.apps": "100",
+            "count/jobs.batch": "20",
+            "count/cronjobs.batch": "20",
+            "count/ingresses.networking.k8s.io": "20",
+            "limits.cpu": "16",
+            "limits.memory": "16Gi",
+            "requests.cpu": "4",
+            "requests.memory": "8Gi",
+            "requests.storage": "20Gi",
+        }
+    )
+    run_as_user: int = 10001
+    """Who a program runs as whose image names nobody, or root."""
+    stop_seconds: int = 5
+    runtime_class: str | None = None
+    pull_secret: str | None = None
+    """The content of a docker ``config.json`` that opens the registry, where one is needed."""
+
+    def __repr__(self) -> str:
+        """Hide the secret."""
+        return "Options(…)"

@@ -1,0 +1,352 @@
+"""Running releases in a cluster: a namespace for every environment, fenced in before any program is in it.
+
+Looking costs no request (see ``mirror``); every write is an apply of a whole manifest, left out where the object is
+already just that. Only things that carry our labels are ever written over or deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from weakref import WeakValueDictionary
+
+from previewbot.adapters.kubernetes import drift, enclosure, release
+from previewbot.adapters.kubernetes.api import Api
+from previewbot.adapters.kubernetes.endings import ending
+from previewbot.adapters.kubernetes.kinds import (
+    ACCOUNT,
+    DEPLOYMENT,
+    LIMIT_RANGE,
+    NAMESPACE,
+    POD,
+    POLICY,
+    QUOTA,
+    SERVICE,
+    SLICE,
+    Kind,
+    Thing,
+)
+from previewbot.adapters.kubernetes.mirror import Mirror
+from previewbot.adapters.kubernetes.names import REVISION, Names, key_of
+from previewbot.adapters.kubernetes.names import SERVICE as SERVICE_LABEL
+from previewbot.adapters.kubernetes.options import Options
+from previewbot.adapters.kubernetes.place import Place
+from previewbot.adapters.kubernetes.release import CONTAINER, Program
+from previewbot.adapters.kubernetes.verdicts import judge
+from previewbot.adapters.together import every
+from previewbot.core.errors import Refused
+from previewbot.core.ids import Key
+from previewbot.core.model import (
+    Instance,
+    Observed,
+    Reason,
+    ReleaseSpec,
+    Removed,
+    Running,
+    ServiceSpec,
+)
+from previewbot.ports import Clock
+
+WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERVICE, DEPLOYMENT, POD)
+"""What the runtime looks at; the kind that routes are made of comes on top."""
+
+_FENCE = (ACCOUNT, QUOTA, LIMIT_RANGE, POLICY)
+_LINE_LIMIT = 500
+_OUTPUT_LIMIT = 256 * 1024
+_CONTROLS = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+
+UserOf = Callable[[str], Awaitable[int | None]]
+"""Reads from an image's reference by which number its program should run; ``None``: the image names somebody itself."""
+
+
+class KubernetesRuntime:
+    """A ``ports.Runtime`` on one cluster; ``instance`` tells two previewbots on the same cluster apart."""
+
+    def __init__(
+        self, api: Api, mirror: Mirror, *, names: Names, options: Options, user_of: UserOf, clock: Clock
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._names = names
+        self._options = options
+        self._user_of = user_of
+        self._clock = clock
+        self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
+        self._looks: dict[Key, asyncio.TimerHandle] = {}
+        self._api_server: Sequence[str] | None = None
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    async def observe(self, key: Key) -> Observed:
+        """See ``Runtime.observe``. A namespace that is being deleted is no leftover, it is ending."""
+        await self._mirror.ready()
+        now = self._clock.now()
+        own = self._namespaces(key)
+        living = [each for each in own if not _is_ending(each)]
+        endings = tuple(ending(each, now) for each in own if _is_ending(each))
+        if not living:
+            return Observed(ending=endings)
+        namespace = living[0]["metadata"]["name"]
+        return Observed(
+            releases=self._releases(key, namespace, now),
+            leftovers=len(living),
+            ending=endings,
+            drifted=self._fence_has_drifted(key, living[0]),
+        )
+
+    async def keys(self) -> frozenset[Key]:
+        """See ``Runtime.keys``."""
+        await self._mirror.ready()
+        return self._mirror.keys()
+
+    def changes(self) -> AsyncIterator[Key]:
+        """See ``Runtime.changes``."""
+        return self._mirror.listen()
+
+    async def check(self) -> str:
+        """See ``Runtime.check``."""
+        return f"Kubernetes {await self._api.version()} at {self._api.name}"
+
+    def _namespaces(self, key: Key) -> list[Thing]:
+        found = [each for each in self._mirror.of(NAMESPACE) if key_of(each["metadata"].get("labels")) == key]
+        return sorted(found, key=lambda each: str(each["metadata"].get("creationTimestamp")), reverse=True)
+
+    def _namespace(self, key: Key) -> Thing | None:
+        return next((each for each in self._namespaces(key) if not _is_ending(each)), None)
+
+    def _releases(self, key: Key, namespace: str, now: datetime) -> tuple[Running, ...]:
+        pods: dict[tuple[str, str], list[Thing]] = {}
+        for pod in self._mirror.of(POD, namespace):
+            pods.setdefault(_berth(pod), []).append(pod)
+        services = {_berth(each): each for each in self._mirror.of(SERVICE, namespace)}
+        instances: dict[str, list[Instance]] = {revision: [] for revision, _ in services}
+        drifted: set[str] = set()
+        looks: list[datetime] = []
+        for deployment in self._mirror.of(DEPLOYMENT, namespace):
+            berth = _berth(deployment)
+            sight = judge(deployment, pods.get(berth, ()), now)
+            instances.setdefault(berth[0], []).extend(sight.instances)
+            looks += [sight.look_at] if sight.look_at else []
+            if _has_changed(deployment, services.get(berth)):
+                drifted.add(berth[0])
+        self._look_again(key, min(looks, default=None), now)
+        return tuple(
+            Running(revision, tuple(sorted(found, key=_order)), drifted=revision in drifted)
+            for revision, found in sorted(instances.items())
+        )
+
+    def _look_again(self, key: Key, at: datetime | None, now: datetime) -> None:
+        """Wake the environment when time alone may have changed a verdict."""
+        if pending := self._looks.pop(key, None):
+            pending.cancel()
+        if at is not None:
+            delay = max((at - now).total_seconds(), 0) + 0.01
+            self._looks[key] = asyncio.get_running_loop().call_later(delay, self._mirror.tell, key)
+
+    def _fence_has_drifted(self, key: Key, namespace: Thing) -> bool:
+        """Whether anything around the programs is gone or changed; one that is still being built is not."""
+        name = namespace["metadata"]["name"]
+        if self._api_server is None or drift.is_sealed(namespace) is None:
+            return False
+        fence = enclosure.enclosure(self._place(key, name))
+        kept = all(drift.is_up_to_date(self._find(each), each) for each in fence)
+        return not kept or drift.has_drifted(namespace)
+
+    def _find(self, manifest: Thing) -> Thing | None:
+        kind = next(each for each in WATCHED if each.name == manifest["kind"])
+        about = manifest["metadata"]
+        return self._mirror.find(kind, about.get("namespace", ""), about["name"])
+
+    async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
+        """See ``Runtime.tail``. Of several pods, one that is not ready speaks; control characters go."""
+        await self._mirror.ready()
+        namespace = self._namespace(key)
+        if namespace is None:
+            return ()
+        name = namespace["metadata"]["name"]
+        pods = [each for each in self._mirror.of(POD, name) if _berth(each) == (revision, service)]
+        pods.sort(key=_is_ready)
+        if not pods:
+            return ()
+        pod = pods[0]["metadata"]["name"]
+        said = await self._api.logs(name, pod, container=CONTAINER, lines=lines, limit=_OUTPUT_LIMIT)
+        shown = said.rstrip("\n")
+        return tuple(_CONTROLS.sub("", each)[:_LINE_LIMIT] for each in shown.split("\n")[-lines:]) if shown else ()
+
+    # --- starting ---------------------------------------------------------------------------------------------------
+
+    async def prepare(self, key: Key, revision: str) -> None:  # noqa: ARG002 - one fence for all releases
+        """See ``Runtime.prepare``."""
+        await self._mirror.ready()
+        async with self._lock(key):
+            await self._enclose(key)
+
+    async def start(self, wanted: ReleaseSpec, digests: Mapping[str, str]) -> None:
+        """See ``Runtime.start``: returns when everything was applied, not when it is ready."""
+        await self._mirror.ready()
+        async with self._lock(wanted.key):
+            place = await self._enclose(wanted.key)
+            siblings = await self._addresses(place, wanted)
+            images = {each.name: digests.get(each.image) if each.build else each.image for each in wanted.services}
+
+            async def deploy(spec: ServiceSpec, image: str) -> None:
+                program = Program(image, await self._user_of(image), siblings)
+                await self._apply(release.deployment(place, wanted.revision, spec, program))
+
+            known = ((spec, image) for spec in wanted.services if (image := images[spec.name]))
+            await every(deploy(spec, image) for spec, image in known)
+
+    async def _addresses(self, place: Place, wanted: ReleaseSpec) -> Mapping[str, str]:
+        specs = [each for each in wanted.services if each.port is not None]
+        made = await every(self._apply(release.service(place, wanted.revision, each)) for each in specs)
+        return {spec.name: found["spec"]["clusterIP"] for spec, found in zip(specs, made, strict=True)}
+
+    async def _enclose(self, key: Key) -> Place:
+        """Make the namespace and its fence, or mend them."""
+        await self._find_api_server()
+        namespace = self._namespace(key) or await self._create(key)
+        place = self._place(key, namespace["metadata"]["name"])
+        if self._options.pull_secret:
+            # Never watched nor read back: previewbot needs no right to read secrets.
+            await self._api.apply(enclosure.pull_secret(place, self._options.pull_secret))
+        fence = enclosure.enclosure(place)
+        await every(self._apply(each) for each in fence)
+        await every(self._delete(each) for each in self._strays(place, fence))
+        # Sealed last: a namespace with a seal is one whose fence was closed once.
+        await self._apply(enclosure.namespace(place))
+        return place
+
+    def _place(self, key: Key, namespace: str) -> Place:
+        return Place(self._names, key, namespace, self._options, self._api_server or ())
+
+    def _strays(self, place: Place, fence: Sequence[Thing]) -> Sequence[Thing]:
+        """What an older previewbot put around the programs and this one does not."""
+        wanted = {(each["kind"], each["metadata"]["name"]) for each in fence}
+        found = [thing for kind in _FENCE for thing in self._mirror.of(kind, place.namespace)]
+        return [each for each in found if (each["kind"], each["metadata"]["name"]) not in wanted]
+
+    async def _create(self, key: Key) -> Thing:
+        """Make a namespace of a name that nobody has; one of ours that was made meanwhile is taken."""
+        for name in self._names.namespaces(key):
+            made = await self._api.create(enclosure.namespace(self._place(key, name)))
+            if made is None:
+                found = await self._api.get(NAMESPACE, None, name)
+                if found and not _is_ending(found) and self._owns(found, key):
+                    made = found
+            if made:
+                self._mirror.note(made)
+                return made
+        raise Refused(
+            Reason.RUNTIME_REFUSED,
+            f"All names that the namespace of {key} may have are taken by namespaces that are not previewbot's "
+            "or that the cluster cannot finish deleting; none was touched.",
+        )
+
+    def _owns(self, thing: Thing, key: Key) -> bool:
+        return self._names.labels(key).items() <= (thing["metadata"].get("labels") or {}).items()
+
+    async def _apply(self, manifest: Thing) -> Thing:
+        found = self._find(manifest)
+        if found is not None and drift.is_up_to_date(found, manifest):
+            return found
+        made = await self._api.apply(drift.seal(manifest))
+        self._mirror.note(made)
+        return made
+
+    async def _find_api_server(self) -> None:
+        """Find out once where the API server is: no preview may reach it, even at a public address."""
+        if self._api_server is None:
+            found = await self._api.list(SLICE, "default", labelSelector="kubernetes.io/service-name=kubernetes")
+            addresses = {
+                address
+                for each in found.things
+                for endpoint in each.get("endpoints") or ()
+                for address in endpoint.get("addresses") or ()
+            }
+            self._api_server = sorted(f"{each}/{128 if ':' in each else 32}" for each in addresses)
+
+    # --- removing ---------------------------------------------------------------------------------------------------
+
+    async def remove(self, key: Key, revision: str) -> Removed:
+        """See ``Runtime.remove``."""
+        await self._mirror.ready()
+        async with self._lock(key):
+            namespace = self._namespace(key)
+            if namespace is None:
+                return Removed()
+            name = namespace["metadata"]["name"]
+            pods = [each for each in self._mirror.of(POD, name) if _berth(each)[0] == revision]
+            gone = [
+                each
+                for kind in (DEPLOYMENT, SERVICE)
+                for each in self._mirror.of(kind, name)
+                if _berth(each)[0] == revision
+            ]
+            deleted = await every(self._delete(each) for each in gone)
+            return Removed(containers=_living(pods) if any(deleted) else 0)
+
+    async def delete(self, key: Key) -> Removed:
+        """See ``Runtime.delete``: asks for the end of the namespace; until then the environment is ending."""
+        await self._mirror.ready()
+        async with self._lock(key):
+            removed = Removed()
+            for namespace in self._namespaces(key):
+                if _is_ending(namespace):
+                    continue
+                pods = _living(self._mirror.of(POD, namespace["metadata"]["name"]))
+                if await self._api.delete(namespace):
+                    removed += Removed(containers=pods, namespaces=1)
+                await self._refresh(namespace)
+            return removed
+
+    async def _refresh(self, namespace: Thing) -> None:
+        found = await self._api.get(NAMESPACE, None, namespace["metadata"]["name"])
+        if found and found["metadata"]["uid"] == namespace["metadata"]["uid"]:
+            self._mirror.note(found)
+        else:
+            self._mirror.bury(namespace)
+
+    async def _delete(self, thing: Thing) -> bool:
+        deleted = await self._api.delete(thing)
+        self._mirror.bury(thing)
+        return deleted
+
+    def close(self) -> None:
+        """Stop waking; what runs goes on running."""
+        for pending in self._looks.values():
+            pending.cancel()
+        self._looks.clear()
+
+    def _lock(self, key: Key) -> asyncio.Lock:
+        return self._locks.setdefault(key, asyncio.Lock())
+
+
+def _is_ending(thing: Thing) -> bool:
+    return "deletionTimestamp" in thing["metadata"]
+
+
+def _berth(thing: Thing) -> tuple[str, str]:
+    labels = thing["metadata"].get("labels") or {}
+    return labels.get(REVISION, ""), labels.get(SERVICE_LABEL, "")
+
+
+def _order(instance: Instance) -> tuple[str, int]:
+    return instance.service, instance.index
+
+
+def _has_changed(deployment: Thing, service: Thing | None) -> bool:
+    has_port = bool(deployment["spec"]["template"]["metadata"].get("annotations", {}).get(release.PORT))
+    return drift.has_drifted(deployment) or (has_port and (service is None or drift.has_drifted(service)))
+
+
+def _is_ready(pod: Thing) -> bool:
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    return bool(statuses) and all(each.get("ready") for each in statuses)
+
+
+def _living(pods: Sequence[Thing]) -> int:
+    return sum(not _is_ending(each) for each in pods)

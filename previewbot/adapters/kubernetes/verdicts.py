@@ -1,0 +1,196 @@
+"""What the cluster shows of a service, as instances and in people's words. Pure: objects and the time in, facts out.
+
+The vocabulary of pods and Deployments is that of https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from previewbot.adapters.kubernetes.kinds import Thing
+from previewbot.adapters.kubernetes.release import HEALTH_PATH, PATIENCE, PORT
+from previewbot.core.model import Instance, InstanceState, Reason
+
+_IMAGE_TROUBLES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
+_CONFIG_TROUBLES = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_SETTLED = timedelta(seconds=1)
+"""A program without a port is ready once it has run for so long."""
+_UNSCHEDULABLE_PATIENCE = timedelta(seconds=30)
+"""Another pod may go, or a node come, in the meantime."""
+_PULL_PATIENCE = timedelta(seconds=10)
+_DENIED_PATIENCE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is true of one pod; ``look_at`` is when time alone may change it."""
+
+    state: InstanceState
+    detail: str | None = None
+    reason: Reason | None = None
+    look_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The instances of one service, and when time alone may change them."""
+
+    instances: tuple[Instance, ...]
+    look_at: datetime | None = None
+
+
+def judge(deployment: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
+    """Say how the instances of one service are; a pod that is not there yet is an instance that is starting."""
+    wanted = deployment["spec"].get("replicas", 1)
+    living = [each for each in pods if not each["metadata"].get("deletionTimestamp") and not _is_over(each)]
+    verdicts = sorted((judge_pod(each, now) for each in living), key=_order)[:wanted]
+    if len(verdicts) < wanted:
+        absent = _absent(deployment, now)
+        verdicts += [absent] * (wanted - len(verdicts))
+    labels = deployment["metadata"]["labels"]
+    port = _remark(deployment, PORT)
+    address = f"{deployment['metadata']['name']}:{port}" if port else None
+    service = labels.get("previewbot.dev/service", "")
+    instances = tuple(
+        Instance(
+            service=service,
+            index=index,
+            state=each.state,
+            address=address,
+            detail=each.detail if each.state is InstanceState.FAILED else None,
+            reason=each.reason,
+        )
+        for index, each in enumerate(verdicts)
+    )
+    return Sight(instances, min((each.look_at for each in verdicts if each.look_at), default=None))
+
+
+_RANK = {InstanceState.READY: 0, InstanceState.FAILED: 1, InstanceState.STARTING: 2}
+
+
+def _order(verdict: Verdict) -> int:
+    return _RANK[verdict.state]
+
+
+def _is_over(pod: Thing) -> bool:
+    """Whether a pod was evicted or ended for good: its Deployment makes another one."""
+    return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
+
+
+def _remark(deployment: Thing, name: str) -> str | None:
+    remarks = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+    found: str | None = remarks.get(name)
+    return found
+
+
+def judge_pod(pod: Thing, now: datetime) -> Verdict:
+    """Say how one pod is."""
+    status: Mapping[str, Any] = pod.get("status") or {}
+    containers = status.get("containerStatuses") or [{}]
+    container: Mapping[str, Any] = containers[0]
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    why = waiting.get("reason", "")
+    if why in _IMAGE_TROUBLES:
+        detail = f"its image cannot be pulled: {_short(waiting.get('message') or why)}"
+        return _in_time(pod, now, _PULL_PATIENCE, Verdict(InstanceState.FAILED, detail, Reason.IMAGE_UNAVAILABLE))
+    if why in _CONFIG_TROUBLES:
+        return Verdict(InstanceState.FAILED, _cannot_run(waiting), Reason.RUNTIME_REFUSED)
+    if why == "CrashLoopBackOff":
+        return Verdict(InstanceState.FAILED, _exits(pod, container, now), Reason.CRASHED)
+    unschedulable = _unschedulable(status)
+    if unschedulable:
+        verdict = Verdict(InstanceState.FAILED, f"finds no room: {unschedulable}", Reason.UNSCHEDULABLE)
+        return _in_time(pod, now, _UNSCHEDULABLE_PATIENCE, verdict)
+    if (container.get("state") or {}).get("running") and container.get("ready"):
+        return _settling(pod, container, now)
+    return _not_ready(pod, container, now)
+
+
+def _settling(pod: Thing, container: Mapping[str, Any], now: datetime) -> Verdict:
+    started = read_time(container["state"]["running"].get("startedAt"))
+    if PORT in _remarks(pod) or started is None or now - started >= _SETTLED:
+        return Verdict(InstanceState.READY)
+    return Verdict(InstanceState.STARTING, look_at=started + _SETTLED)
+
+
+def _not_ready(pod: Thing, container: Mapping[str, Any], now: datetime) -> Verdict:
+    remarks = _remarks(pod)
+    patience = timedelta(seconds=int(remarks.get(PATIENCE, "60")))
+    exited = _last_exit(container)
+    running = (container.get("state") or {}).get("running")
+    port, path = remarks.get(PORT), remarks.get(HEALTH_PATH)
+    trouble = f"does not answer at {path}" if path else f"does not listen on port {port}" if port else "does not run"
+    if not running and exited:
+        trouble = exited
+    began = read_time((running or {}).get("startedAt")) or read_time(pod["metadata"].get("creationTimestamp")) or now
+    if exited:  # restarts do not give it more time
+        began = read_time((pod.get("status") or {}).get("startTime")) or began
+    end = began + patience
+    if now < end:
+        return Verdict(InstanceState.STARTING, look_at=end)
+    reason = Reason.CRASHED if exited and not running else Reason.UNHEALTHY
+    return Verdict(InstanceState.FAILED, f"{trouble} after {patience.total_seconds():.0f} s", reason)
+
+
+def _in_time(thing: Thing, now: datetime, patience: timedelta, verdict: Verdict) -> Verdict:
+    """A verdict that holds only once its object has had some time."""
+    end = (read_time(thing["metadata"].get("creationTimestamp")) or now) + patience
+    return verdict if now >= end else Verdict(InstanceState.STARTING, look_at=end)
+
+
+def _remarks(pod: Thing) -> Mapping[str, str]:
+    return pod["metadata"].get("annotations") or {}
+
+
+def _last_exit(container: Mapping[str, Any]) -> str | None:
+    """Say how a container ended last, if it ever did."""
+    states = ((container.get(name) or {}).get("terminated") for name in ("state", "lastState"))
+    ended: Mapping[str, Any] | None = next((each for each in states if each), None)
+    if ended is None:
+        return None
+    if ended.get("reason") == "OOMKilled":
+        return "was killed because it used more memory than it may"
+    return f"exits with code {ended.get('exitCode', '?')}"
+
+
+def _exits(pod: Thing, container: Mapping[str, Any], now: datetime) -> str:
+    times = container.get("restartCount", 0) + 1
+    began = read_time((pod.get("status") or {}).get("startTime")) or now
+    return f"{_last_exit(container) or 'ends'}, {times} times in {max((now - began).total_seconds(), 1):.0f} s"
+
+
+def _cannot_run(waiting: Mapping[str, Any]) -> str:
+    message = str(waiting.get("message") or waiting.get("reason"))
+    if "runAsNonRoot" in message or "run as root" in message:
+        return "may not run as root in this cluster: name a user by its number in the Dockerfile, such as `USER 1000`"
+    return f"cannot be started: {_short(message)}"
+
+
+def _unschedulable(status: Mapping[str, Any]) -> str | None:
+    for each in status.get("conditions") or ():
+        if each.get("type") == "PodScheduled" and each.get("status") == "False":
+            return _short(each.get("message") or each.get("reason") or "no node takes it")
+    return None
+
+
+def _absent(deployment: Thing, now: datetime) -> Verdict:
+    """Say why a pod is not there: it is only being made, unless the cluster refuses to make it."""
+    for each in deployment.get("status", {}).get("conditions") or ():
+        if each.get("type") == "ReplicaFailure" and each.get("status") == "True":
+            message = str(each.get("message", ""))
+            reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in message else Reason.RUNTIME_REFUSED
+            detail = f"may not be started: {_short(message.partition(': ')[2] or message)}"
+            return _in_time(deployment, now, _DENIED_PATIENCE, Verdict(InstanceState.FAILED, detail, reason))
+    return Verdict(InstanceState.STARTING)
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:300]
+
+
+def read_time(text: str | None) -> datetime | None:
+    """Read a time as the API writes it."""
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
