@@ -1,0 +1,140 @@
+"""The manifests, as they are sent: each snapshot is a file that a person can read and compare with ``kubectl``."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from previewbot.adapters.kubernetes import drift, enclosure, release, routes
+from previewbot.adapters.kubernetes.kinds import Thing
+from previewbot.adapters.kubernetes.names import Names, object_name
+from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Routing
+from previewbot.adapters.kubernetes.place import Place
+from previewbot.adapters.kubernetes.release import Program
+from previewbot.core.blueprint import Build, Health
+from previewbot.core.ids import Key
+from previewbot.core.model import ServiceSpec
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+KEY = Key(1296269, 42)
+REVISION = "4f2a9c01d7e3b8aa"
+PLACE = Place(Names("app-1"), KEY, "preview-pr-42-1296269-57a1", Options(), ("192.0.2.7/32",))
+WEB = ServiceSpec(
+    name="web",
+    image="web-1",
+    build=Build(),
+    command=("serve", "--price", "$5", "$(HOME)"),
+    port=80,
+    host="pr-42-shop.preview.example.com",
+    health=Health("/healthz", timedelta(seconds=30)),
+    env={"PREVIEWBOT_COMMIT": "c0ffee", "DOLLARS": "$$ and $(PATH)"},
+    replicas=2,
+)
+WORKER = replace(WEB, name="worker", port=None, host=None, health=Health(), command=None, replicas=1)
+PROGRAM = Program("registry.example.com/previews@sha256:0123", 10001, {"web": "10.96.0.7", "api": "10.96.0.8"})
+
+
+def _yaml(things: Sequence[Thing]) -> str:
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 200
+    yaml.representer.ignore_aliases = lambda _: True
+    stream = io.StringIO()
+    yaml.dump_all(things, stream)
+    return stream.getvalue()
+
+
+CASES = {
+    "namespace": [
+        enclosure.namespace(PLACE),
+        *enclosure.enclosure(PLACE),
+        enclosure.pull_secret(PLACE, '{"auths":{}}'),
+    ],
+    "release": [
+        release.service(PLACE, REVISION, WEB),
+        release.deployment(PLACE, REVISION, WEB, PROGRAM),
+        release.deployment(PLACE, REVISION, WORKER, replace(PROGRAM, user=None)),
+    ],
+    "ingress": [routes.route(PLACE, "pr-42-shop.preview.example.com", "web-4f2a9c01d7:80")],
+    "gateway": [
+        routes.route(
+            replace(PLACE, options=Options(routing=Routing(gateway=Gateway("public", "gateways", "https")))),
+            "pr-42-shop.preview.example.com",
+            "web-4f2a9c01d7:80",
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_manifest_is_what_its_snapshot_shows(case: str) -> None:
+    """``PREVIEWBOT_SNAPSHOTS=write`` writes them anew; what changed is then there to read in the diff."""
+    file = SNAPSHOTS / f"{case}.yaml"
+    shown = _yaml(CASES[case])
+    if os.environ.get("PREVIEWBOT_SNAPSHOTS") == "write":
+        file.write_text(shown)
+    assert file.read_text() == shown
+
+
+def test_tls_comes_from_a_wildcard_secret_or_from_an_issuer() -> None:
+    host, target = "pr-1-shop.example.com", "web-1:80"
+    wildcard = replace(PLACE, options=Options(routing=Routing(ingress_class="traefik", tls_secret="wildcard")))
+    made = routes.route(wildcard, host, target)
+    assert made["spec"]["tls"] == [{"hosts": [host], "secretName": "wildcard"}]
+    assert made["spec"]["ingressClassName"] == "traefik"
+    issued = routes.route(replace(PLACE, options=Options(routing=Routing(cluster_issuer="letsencrypt"))), host, target)
+    assert issued["metadata"]["annotations"] == {"cert-manager.io/cluster-issuer": "letsencrypt"}
+    assert issued["spec"]["tls"] == [{"hosts": [host], "secretName": "pr-1-shop-example-com-tls"}]
+
+
+@pytest.mark.parametrize("case", ["ingress", "gateway"])
+def test_a_route_is_read_as_it_was_written(case: str) -> None:
+    (thing,) = CASES[case]
+    assert routes.read(thing) == {"pr-42-shop.preview.example.com": ("web-4f2a9c01d7:80",)}
+
+
+def test_nobody_comes_in_where_no_front_door_is_named() -> None:
+    network = Network(ingress_namespaces=())
+    things = enclosure.enclosure(replace(PLACE, options=Options(network=network)))
+    (door,) = (each for each in things if each["metadata"]["name"] == "front-door")
+    assert "ingress" not in door["spec"]
+    assert door["spec"]["policyTypes"] == ["Ingress"]
+
+
+def test_names_fit_however_long_a_service_and_a_number_are() -> None:
+    assert len(object_name("a" * 32, REVISION)) <= 63
+    huge = Key(2**63 - 1, 2**63 - 1)
+    assert all(len(each) <= 63 for each in Names("an-instance").namespaces(huge))
+    assert len(set(Names("an-instance").namespaces(huge))) == 20
+
+
+@pytest.mark.parametrize("thing", [thing for case in CASES.values() for thing in case], ids=lambda each: each["kind"])
+def test_a_sealed_manifest_is_up_to_date_as_long_as_all_its_fields_are_ours(thing: Thing) -> None:
+    found = _as_kept(drift.seal(thing))
+    assert drift.is_up_to_date(found, thing)
+    taken = _as_kept(drift.seal(thing))
+    del taken["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]["f:labels"]
+    assert drift.has_drifted(taken)
+    assert not drift.is_up_to_date(None, thing)
+
+
+def _as_kept(sealed: Thing) -> Thing:
+    """What the API server would keep of it, were every list of objects kept as a whole."""
+    fields = {part: _fields(value) for part, value in sealed.items() if part not in ("apiVersion", "kind")}
+    named = {f"f:{part}": value for part, value in fields.items()}
+    for own in ("f:name", "f:namespace"):
+        named["f:metadata"].pop(own, None)
+    entry = {"manager": "previewbot", "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": named}
+    about = {**sealed["metadata"], "managedFields": [entry], "resourceVersion": "7", "uid": "u"}
+    return {**sealed, "metadata": about, "status": {"phase": "Active"}}
+
+
+def _fields(value: object) -> dict[str, object]:
+    return {f"f:{name}": _fields(each) for name, each in value.items()} if isinstance(value, dict) else {}

@@ -1,0 +1,194 @@
+"""What the cluster shows, in people's words: pods as a kubelet reports them, and Deployments that cannot have any."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from previewbot.adapters.kubernetes.endings import ending
+from previewbot.adapters.kubernetes.kinds import Thing
+from previewbot.adapters.kubernetes.verdicts import judge, judge_pod
+from previewbot.core.model import InstanceState, Reason
+
+BORN = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC)
+STARTED = "2026-01-02T03:04:00Z"
+READY, STARTING, FAILED = InstanceState.READY, InstanceState.STARTING, InstanceState.FAILED
+WEB = {"previewbot.dev/port": "8080", "previewbot.dev/patience": "30", "previewbot.dev/health-path": "/healthz"}
+RUNNING = {"running": {"startedAt": STARTED}}
+
+
+def _pod(container: dict[str, Any] | None = None, *, remarks: dict[str, str] | None = None, **status: Any) -> Thing:
+    about = {"name": "web-1", "creationTimestamp": STARTED, "annotations": WEB if remarks is None else remarks}
+    statuses = {} if container is None else {"containerStatuses": [container]}
+    return {"kind": "Pod", "metadata": about, "status": {"startTime": STARTED, **status, **statuses}}
+
+
+def _waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
+    return {"state": {"waiting": {"reason": reason, "message": message}}, "ready": False, **more}
+
+
+def _ended(code: int, reason: str = "Error") -> dict[str, Any]:
+    return {"terminated": {"exitCode": code, "reason": reason}}
+
+
+NO_ROOM = [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient memory."}]
+
+CASES: list[tuple[str, Thing, int, InstanceState, Reason | None, str | None]] = [
+    ("it was only just made", _pod(), 0, STARTING, None, None),
+    ("it is ready", _pod({"state": RUNNING, "ready": True}), 1, READY, None, None),
+    ("a worker runs for half a moment", _pod({"state": RUNNING, "ready": True}, remarks={}), 0, STARTING, None, None),
+    ("a worker runs", _pod({"state": RUNNING, "ready": True}, remarks={}), 1, READY, None, None),
+    ("its probe fails, for now", _pod({"state": RUNNING, "ready": False}), 29, STARTING, None, None),
+    (
+        "its probe failed for too long",
+        _pod({"state": RUNNING, "ready": False}),
+        30,
+        FAILED,
+        Reason.UNHEALTHY,
+        "does not answer at /healthz after 30 s",
+    ),
+    (
+        "it never listened",
+        _pod({"state": RUNNING, "ready": False}, remarks={"previewbot.dev/port": "8080"}),
+        60,
+        FAILED,
+        Reason.UNHEALTHY,
+        "does not listen on port 8080 after 60 s",
+    ),
+    (
+        "it exits again and again",
+        _pod(_waiting("CrashLoopBackOff", restartCount=1, lastState=_ended(3))),
+        2,
+        FAILED,
+        Reason.CRASHED,
+        "exits with code 3, 2 times in 2 s",
+    ),
+    (
+        "it ate its memory",
+        _pod(_waiting("CrashLoopBackOff", restartCount=2, lastState=_ended(137, "OOMKilled"))),
+        20,
+        FAILED,
+        Reason.CRASHED,
+        "was killed because it used more memory than it may, 3 times in 20 s",
+    ),
+    ("its pull may be a hiccup", _pod(_waiting("ErrImagePull", "not found")), 5, STARTING, None, None),
+    (
+        "its image is not there",
+        _pod(_waiting("ImagePullBackOff", "Back-off pulling image\n  nginx:nope")),
+        10,
+        FAILED,
+        Reason.IMAGE_UNAVAILABLE,
+        "its image cannot be pulled: Back-off pulling image nginx:nope",
+    ),
+    (
+        "it wants to be root",
+        _pod(_waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")),
+        1,
+        FAILED,
+        Reason.RUNTIME_REFUSED,
+        "may not run as root in this cluster: name a user by its number in the Dockerfile, such as `USER 1000`",
+    ),
+    (
+        "its command is not there",
+        _pod(_waiting("RunContainerError", 'exec: "nope": not found')),
+        1,
+        FAILED,
+        Reason.RUNTIME_REFUSED,
+        'cannot be started: exec: "nope": not found',
+    ),
+    ("there may be room soon", _pod(conditions=NO_ROOM), 29, STARTING, None, None),
+    (
+        "there is no room",
+        _pod(conditions=NO_ROOM),
+        30,
+        FAILED,
+        Reason.UNSCHEDULABLE,
+        "finds no room: 0/3 nodes are available: 3 Insufficient memory.",
+    ),
+    (
+        "it exited once and is started again",
+        _pod({"state": _ended(1), "ready": False, "restartCount": 0}),
+        2,
+        STARTING,
+        None,
+        None,
+    ),
+    (
+        "it exits too slowly to be caught in a loop",
+        _pod({"state": _ended(1), "ready": False, "restartCount": 1}),
+        31,
+        FAILED,
+        Reason.CRASHED,
+        "exits with code 1 after 30 s",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("pod", "age", "state", "reason", "detail"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_a_pod_is_judged_by_what_it_shows_and_for_how_long(
+    *, pod: Thing, age: int, state: InstanceState, reason: Reason | None, detail: str | None
+) -> None:
+    verdict = judge_pod(pod, BORN + timedelta(seconds=age))
+    assert (verdict.state, verdict.reason, verdict.detail) == (state, reason, detail)
+
+
+def _deployment(replicas: int = 1, **status: Any) -> Thing:
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": "web-4f", "creationTimestamp": STARTED, "labels": {"previewbot.dev/service": "web"}},
+        "spec": {"replicas": replicas, "template": {"metadata": {"annotations": WEB}}},
+        "status": status,
+    }
+
+
+def test_a_pod_that_is_not_there_yet_is_an_instance_that_starts() -> None:
+    sight = judge(_deployment(2), [_pod({"state": RUNNING, "ready": True})], BORN)
+    assert [(each.index, each.state, each.address) for each in sight.instances] == [
+        (0, READY, "web-4f:8080"),
+        (1, STARTING, "web-4f:8080"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "detail"),
+    [
+        (
+            'pods "web-1" is forbidden: exceeded quota: preview, requested: limits.cpu=9',
+            Reason.QUOTA_EXCEEDED,
+            "may not be started: exceeded quota: preview, requested: limits.cpu=9",
+        ),
+        (
+            'pods "web-1" is forbidden: violates PodSecurity "restricted:latest"',
+            Reason.RUNTIME_REFUSED,
+            'may not be started: violates PodSecurity "restricted:latest"',
+        ),
+    ],
+)
+def test_a_pod_that_the_cluster_refuses_fails_with_its_words(message: str, reason: Reason, detail: str) -> None:
+    refusal = {"type": "ReplicaFailure", "status": "True", "message": message}
+    early = judge(_deployment(conditions=[refusal]), [], BORN)
+    assert early.instances[0].state is STARTING
+    assert early.look_at == BORN + timedelta(seconds=5)
+    (late,) = judge(_deployment(conditions=[refusal]), [], BORN + timedelta(seconds=5)).instances
+    assert (late.state, late.reason, late.detail) == (FAILED, reason, detail)
+
+
+def test_pods_that_end_or_were_evicted_count_no_more() -> None:
+    leaving = _pod({"state": RUNNING, "ready": True})
+    leaving["metadata"]["deletionTimestamp"] = STARTED
+    evicted = _pod(phase="Failed")
+    assert judge(_deployment(), [leaving, evicted], BORN).instances[0].state is STARTING
+
+
+def test_the_end_of_a_namespace_is_explained_only_when_it_is_overdue() -> None:
+    holding = {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "Some content has finalizers: x/y"}
+    fine = {"type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "All resources discovered"}
+    about = {"name": "preview-pr-1", "deletionTimestamp": STARTED}
+    namespace: Thing = {"kind": "Namespace", "metadata": about, "status": {"conditions": [fine, holding]}}
+    assert ending(namespace, BORN + timedelta(seconds=59)) == "`preview-pr-1`"
+    said = ending(namespace, BORN + timedelta(seconds=60))
+    assert said == "`preview-pr-1` cannot be finished by the cluster: Some content has finalizers: x/y"
