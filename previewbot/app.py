@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,8 +14,6 @@ from typing import Any
 import structlog
 import uvicorn
 
-from previewbot.adapters.caddy import Caddy, RouteTable
-from previewbot.adapters.docker import DockerBuilder, DockerRuntime, Limits, connect
 from previewbot.adapters.git import GitSource
 from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import LogFiles, SystemClock
@@ -30,6 +28,7 @@ from previewbot.engine.sweep import Sweeper, survey, watch
 from previewbot.engine.trouble import apologise
 from previewbot.engine.worker import Work, Worker
 from previewbot.engine.world import Policy, World
+from previewbot.places import Tools, open_place
 from previewbot.ports import Lease
 from previewbot.settings import Settings, read_secret
 from previewbot.telemetry import Metrics
@@ -75,7 +74,8 @@ class Previewbot:
     world: World
     policy: Policy
     metrics: Metrics
-    table: RouteTable
+    find: Callable[[str], Sequence[str]]
+    """Where a host lives."""
     logs: LogFiles
 
 
@@ -91,34 +91,9 @@ async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
         stack.push_async_callback(hub.aclose)
         store = await stack.enter_async_context(open_store(settings.database_url))
         source = GitSource(folder / "source", hub.credential)
-        engine = connect(settings.docker.host)
-        limits = Limits(memory=settings.docker.memory, cpus=settings.docker.cpus, pids=settings.docker.pids)
-        builder = DockerBuilder(
-            engine,
-            instance=settings.instance_name,
-            source=source,
-            logs=logs,
-            clock=clock,
-            at_once=settings.docker.builds_at_once,
-            time_limit=settings.docker.build_time_limit,
-        )
-        stack.push_async_callback(builder.close)
-        table = RouteTable(folder / "routes.json")
-        caddy = Caddy(
-            settings.caddy.admin,
-            table=table,
-            listen=tuple(settings.caddy.listen),
-            ask=f"{_reachable(settings.server.host)}:{settings.server.port}",
-            proxies=tuple(map(str, settings.caddy.proxies)),
-        )
-        stack.push_async_callback(caddy.aclose)
-        runtime = DockerRuntime(engine, instance=settings.instance_name, limits=limits)
-        world = World(hub, source, builder, runtime, caddy, store, logs, clock)
-        yield Previewbot(settings, world, policy_of(settings), Metrics(), table, logs)
-
-
-def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104  # nosec B104
+        place = await stack.enter_async_context(open_place(settings, Tools(source, logs, clock)))
+        world = World(hub, source, place.builder, place.runtime, place.front_door, store, logs, clock)
+        yield Previewbot(settings, world, policy_of(settings), Metrics(), place.find, logs)
 
 
 def worker_of(bot: Previewbot) -> Worker:
@@ -164,7 +139,7 @@ def site_of(bot: Previewbot) -> Site:
         bot.metrics.queue_depth.set(await world.store.depth(world.clock.now()))
 
     door = Door(world.store, world.clock, secrets, bot.metrics)
-    pages = Pages(world.store, world.logs, world.clock, bot.table.find, token)
+    pages = Pages(world.store, world.logs, world.clock, bot.find, token)
     return Site(door, pages, bot.metrics, ready, measure)
 
 

@@ -8,11 +8,10 @@ from previewbot.adapters.kubernetes.api import Api, connect
 from previewbot.adapters.kubernetes.front_door import KubernetesFrontDoor
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import Names
-from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Routing, Sizes
-from previewbot.adapters.kubernetes.runtime import WATCHED, KubernetesRuntime
+from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Routing, Sizes, cpu, memory
+from previewbot.adapters.kubernetes.runtime import KubernetesRuntime, watched
 
 __all__ = [
-    "WATCHED",
     "Api",
     "Gateway",
     "KubernetesFrontDoor",
@@ -24,4 +23,7 @@ __all__ = [
     "Routing",
     "Sizes",
     "connect",
+    "cpu",
+    "memory",
+    "watched",
 ]

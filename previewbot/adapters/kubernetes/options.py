@@ -109,3 +109,18 @@ class Options:
     def __repr__(self) -> str:
         """Hide the secret."""
         return "Options(…)"
+
+
+def cpu(cores: float) -> str:
+    """Write an amount of CPU as the API server would: ``1``, ``50m``."""
+    thousandths = max(1, round(cores * 1000))
+    return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
+
+
+def memory(amount: int) -> str:
+    """Write an amount of bytes as the API server would: in the largest unit that leaves no rest."""
+    units = ("", "Ki", "Mi", "Gi", "Ti")
+    power = 0
+    while power < len(units) - 1 and amount and amount % 1024 == 0:
+        amount, power = amount // 1024, power + 1
+    return f"{amount}{units[power]}"

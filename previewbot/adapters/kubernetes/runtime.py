@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import datetime
 from weakref import WeakValueDictionary
 
-from previewbot.adapters.kubernetes import drift, enclosure, release
+from previewbot.adapters.kubernetes import drift, enclosure, release, routes
 from previewbot.adapters.kubernetes.api import Api
 from previewbot.adapters.kubernetes.endings import ending
 from previewbot.adapters.kubernetes.kinds import (
@@ -49,8 +49,7 @@ from previewbot.core.model import (
 )
 from previewbot.ports import Clock
 
-WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERVICE, DEPLOYMENT, POD)
-"""What the runtime looks at; the kind that routes are made of comes on top."""
+_WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERVICE, DEPLOYMENT, POD)
 
 _FENCE = (ACCOUNT, QUOTA, LIMIT_RANGE, POLICY)
 _LINE_LIMIT = 500
@@ -61,6 +60,11 @@ _CONTROLS = re.compile(
 
 UserOf = Callable[[str], Awaitable[int | None]]
 """Reads from an image's reference by which number its program should run; ``None``: the image names somebody itself."""
+
+
+def watched(options: Options) -> Sequence[Kind]:
+    """Everything that the runtime and the front door look at."""
+    return (*_WATCHED, routes.kind(options.routing))
 
 
 class KubernetesRuntime:
@@ -157,7 +161,7 @@ class KubernetesRuntime:
         return not kept or drift.has_drifted(namespace)
 
     def _find(self, manifest: Thing) -> Thing | None:
-        kind = next(each for each in WATCHED if each.name == manifest["kind"])
+        kind = next(each for each in _WATCHED if each.name == manifest["kind"])
         about = manifest["metadata"]
         return self._mirror.find(kind, about.get("namespace", ""), about["name"])
 
