@@ -78,8 +78,8 @@ def _limits(options: Options) -> dict[str, Any]:
     sizes = options.sizes
     return {
         "type": "Container",
-        "default": {"cpu": sizes.cpu, "memory": sizes.memory, "ephemeral-storage": sizes.storage},
-        "defaultRequest": {"cpu": sizes.cpu_request, "memory": sizes.memory_request},
+        "default": sizes.limits(),
+        "defaultRequest": sizes.requests(),
     }
 
 

@@ -18,8 +18,8 @@ PRIVATE_RANGES = (
 )
 """IPv4 networks that are nobody's business from a preview; 169.254.0.0/16 holds the clouds' metadata services."""
 
-PRIVATE_RANGES_6 = ("::1/128", "fc00::/7", "fe80::/10", "ff00::/8", "64:ff9b::/96", "::ffff:0:0/96")
-"""The same in IPv6, with the two ways to write an IPv4 address there."""
+PRIVATE_RANGES_6 = ("::1/128", "fc00::/7", "fe80::/10", "ff00::/8", "64:ff9b::/96")
+"""The same in IPv6, with the prefix under which NAT64 shows IPv4 addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,17 @@ class Sizes:
     memory: str = "512Mi"
     cpu_request: str = "50m"
     memory_request: str = "64Mi"
-    storage: str = "2Gi"
-    """Of the node's disk."""
+    disk: str = "2Gi"
+    """What it may write to its node's disk."""
+    disk_request: str = "64Mi"
+
+    def limits(self) -> dict[str, str]:
+        """What it may use, as manifests write it."""
+        return {"cpu": self.cpu, "memory": self.memory, "ephemeral-storage": self.disk}
+
+    def requests(self) -> dict[str, str]:
+        """What it is promised."""
+        return {"cpu": self.cpu_request, "memory": self.memory_request, "ephemeral-storage": self.disk_request}
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,10 +104,7 @@ def _container(options: Options, spec: ServiceSpec, program: Program) -> dict[st
         "image": program.image,
         "imagePullPolicy": "IfNotPresent",
         "env": [{"name": name, "value": literal(value)} for name, value in sorted(spec.env.items())],
-        "resources": {
-            "limits": {"cpu": sizes.cpu, "memory": sizes.memory, "ephemeral-storage": sizes.storage},
-            "requests": {"cpu": sizes.cpu_request, "memory": sizes.memory_request},
-        },
+        "resources": {"limits": sizes.limits(), "requests": sizes.requests()},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     if spec.command is not None:

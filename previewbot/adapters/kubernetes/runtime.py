@@ -283,7 +283,7 @@ class KubernetesRuntime:
             if namespace is None:
                 return Removed()
             name = namespace["metadata"]["name"]
-            pods = [each for each in self._mirror.of(POD, name) if _berth(each)[0] == revision]
+            pods = self._living(name, revision)
             gone = [
                 each
                 for kind in (DEPLOYMENT, SERVICE)
@@ -291,7 +291,7 @@ class KubernetesRuntime:
                 if _berth(each)[0] == revision
             ]
             deleted = await every(self._delete(each) for each in gone)
-            return Removed(containers=_living(pods) if any(deleted) else 0)
+            return Removed(containers=pods if any(deleted) else 0)
 
     async def delete(self, key: Key) -> Removed:
         """See ``Runtime.delete``: asks for the end of the namespace; until then the environment is ending."""
@@ -301,11 +301,18 @@ class KubernetesRuntime:
             for namespace in self._namespaces(key):
                 if _is_ending(namespace):
                     continue
-                pods = _living(self._mirror.of(POD, namespace["metadata"]["name"]))
+                pods = self._living(namespace["metadata"]["name"])
                 if await self._api.delete(namespace):
                     removed += Removed(containers=pods, namespaces=1)
                 await self._refresh(namespace)
             return removed
+
+    def _living(self, namespace: str, revision: str | None = None) -> int:
+        """Count the pods that nothing has taken away yet."""
+        berths = {_berth(each) for each in self._mirror.of(DEPLOYMENT, namespace)}
+        wanted = {berth for berth in berths if revision in (None, berth[0])}
+        pods = self._mirror.of(POD, namespace)
+        return sum(_berth(each) in wanted and not _is_ending(each) for each in pods)
 
     async def _refresh(self, namespace: Thing) -> None:
         found = await self._api.get(NAMESPACE, None, namespace["metadata"]["name"])
@@ -350,7 +357,3 @@ def _has_changed(deployment: Thing, service: Thing | None) -> bool:
 def _is_ready(pod: Thing) -> bool:
     statuses = pod.get("status", {}).get("containerStatuses") or ()
     return bool(statuses) and all(each.get("ready") for each in statuses)
-
-
-def _living(pods: Sequence[Thing]) -> int:
-    return sum(not _is_ending(each) for each in pods)
