@@ -231,8 +231,12 @@ async def test_absurd_sizes_are_refused(origin: Origin, mirrors: Path, limits: S
         await written(source, origin, commit)
 
 
+_NOISE = os.urandom(2**24 + 2**20)
+"""More than a fetch may write in any case, and not to be compressed."""
+
+
 async def test_a_fetch_that_would_fill_the_disk_is_refused(origin: Origin, mirrors: Path) -> None:
-    source, commit = GitSource(mirrors, token, limits=SourceLimits(total_size=1)), origin.push({"a": os.urandom(2**24 + 2**20)})
+    source, commit = GitSource(mirrors, token, limits=SourceLimits(total_size=1)), origin.push({"a": _NOISE})
     with pytest.raises(Refused, match="too large to be fetched"):
         await source.fetch(origin.repository, commit)
 

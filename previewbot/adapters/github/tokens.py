@@ -10,8 +10,9 @@ from functools import lru_cache
 
 import httpx
 import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from jwt.algorithms import RSAAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import TypeAdapter
 
 from previewbot.adapters.github.client import Answer, Client, Request
@@ -111,7 +112,7 @@ class Tokens:
             claims = {"iss": str(self._credentials.app_id), "iat": issued, "exp": now + _JWT_LIFE}
             try:
                 text = jwt.encode(claims, _opened(self._credentials.private_key), algorithm="RS256")
-            except (ValueError, TypeError, jwt.PyJWTError):
+            except (ValueError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError):
                 raise Refused(Reason.INTERNAL, "the App's private key is not a PEM file as GitHub makes it") from None
             self._signed = _Signed(text, now + _JWT_LIFE / 2)
         return self._signed.text
@@ -124,6 +125,9 @@ class Tokens:
 
 
 @lru_cache(maxsize=1)
-def _opened(pem: str) -> RSAPrivateKey | RSAPublicKey:
+def _opened(pem: str) -> RSAPrivateKey:
     """Read a key: checking its primes takes longer than a hundred deliveries, and the door waits meanwhile."""
-    return RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem)
+    key = load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, RSAPrivateKey):
+        raise TypeError("GitHub makes RSA keys")
+    return key

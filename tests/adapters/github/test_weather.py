@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from previewbot.core.errors import Refused, Transient
-from tests.adapters.github.scripted import NOW, PULL, SHOP, FixedClock, Scripted, hub, json, pull, token
+from tests.adapters.github.scripted import KEY, NOW, PULL, SHOP, FixedClock, Scripted, hub, json, pull, token
 
 PULL_PATH = "GET /repos/acme/shop/pulls/42"
 COMMENTS = "/repos/acme/shop/issues/42/comments"
@@ -145,10 +147,27 @@ async def test_a_key_that_worked_a_moment_ago_is_githubs_trouble() -> None:
         await client.describe()
 
 
-async def test_a_key_that_is_no_key_is_refused_and_not_shown() -> None:
-    with pytest.raises(Refused) as raised:
-        await hub(Scripted(), key="hunter2").describe()
-    assert "hunter2" not in str(raised.value)
+def _elliptic() -> str:
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        .decode()
+    )
+
+
+def _public() -> str:
+    opened = serialization.load_pem_private_key(KEY.encode(), password=None).public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return opened.public_bytes(serialization.Encoding.PEM, form).decode()
+
+
+@pytest.mark.parametrize(
+    "key", ["hunter2", "", "é", _elliptic(), _public()], ids=["text", "empty", "é", "ec", "public"]
+)
+async def test_a_key_that_is_no_key_of_an_app_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(Refused, match="not a PEM file as GitHub makes it") as raised:
+        await hub(Scripted(), key=key).describe()
+    assert not key or key not in str(raised.value)
 
 
 async def test_neither_errors_nor_objects_show_a_token_or_the_key(capsys: pytest.CaptureFixture[str]) -> None:
