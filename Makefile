@@ -13,7 +13,7 @@ demo: .venv/.ready ## run the main job here, with a simulated GitHub to look at 
 	@$(BIN)/python -m previewbot demo $(ARGS)
 
 test: check ## all tests: installs and starts the engines that they need
-	$(BIN)/python -m pytest -m "(engine or postgres or npm or slow) and not bench"
+	$(BIN)/python -m pytest -m "(engine or cluster or postgres or npm or slow) and not bench"
 
 check: .venv/.ready ## format, lint, types, layers, and the tests that need no engine
 	$(BIN)/ruff format --check --quiet .
@@ -21,7 +21,7 @@ check: .venv/.ready ## format, lint, types, layers, and the tests that need no e
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive previewbot
-	$(BIN)/python -m pytest -q -m "not (engine or postgres or npm or slow or bench)"
+	$(BIN)/python -m pytest -q -m "not (engine or cluster or postgres or npm or slow or bench)"
 
 format: .venv/.ready ## format the code, and mend what can be mended
 	$(BIN)/ruff format .

@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures.engine",
     "tests.fixtures.github",
     "tests.fixtures.postgres",
+    "tests.fixtures.registry",
     "tests.fixtures.repositories",
     "tests.fixtures.store",
 ]
