@@ -1,9 +1,13 @@
 # Everything that is done with previewbot's sources. `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench schema lock clean
+.PHONY: help demo test check check-style check-stories check-edges check-rest format bench schema lock clean
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+NEEDY := engine or cluster or postgres or npm or slow or bench
+QUICK := $(BIN)/python -m pytest -q -m "not ($(NEEDY))"
+STORIES := tests/stories $(wildcard tests/test_*.py)
+EDGES := tests/adapters tests/web
 LOCKED := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate pyproject.toml
 
 help: ## show this
@@ -13,15 +17,27 @@ demo: .venv/.ready ## run the main job here, with a simulated GitHub to look at 
 	@$(BIN)/python -m previewbot demo $(ARGS)
 
 test: check ## all tests: installs and starts the engines that they need
-	$(BIN)/python -m pytest -m "(engine or cluster or postgres or npm or slow) and not bench"
+	$(BIN)/python -m pytest -m "($(NEEDY)) and not bench"
 
 check: .venv/.ready ## format, lint, types, layers, and the tests that need no engine
+	@echo "· Checking style and types, and running the quick tests in three parts, all at once"
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target check-style check-stories check-edges check-rest
+
+check-style:
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive previewbot
-	$(BIN)/python -m pytest -q -m "not (engine or cluster or postgres or npm or slow or bench)"
+	$(BIN)/mypy
+
+check-stories:
+	$(QUICK) $(STORIES)
+
+check-edges:
+	$(QUICK) $(EDGES)
+
+check-rest:
+	$(QUICK) $(addprefix --ignore=,$(STORIES) $(EDGES))
 
 format: .venv/.ready ## format the code, and mend what can be mended
 	$(BIN)/ruff format .

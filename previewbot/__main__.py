@@ -1,6 +1,7 @@
 """The command line. Human by default, ``--json`` for machines; errors go to standard error and end with code 1 or 2.
 
-Heavy things are imported inside the commands, so that ``--help`` and ``validate`` answer at once.
+Heavy things are imported inside the commands, and after the configuration was read, so that ``--help``, ``validate``
+and a fault in the configuration answer at once.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ def main() -> None:
 @cli.command()
 def serve(config: Config = _CONFIG) -> None:
     """Run previewbot: webhook door, worker, front door control and pages in one process."""
+    settings = _load(config)
     from previewbot import app, telemetry
     from previewbot.core.errors import Refused, Transient
     from previewbot.settings import Faulty
 
-    settings = _load(config)
     telemetry.configure(format=settings.log.format, level=settings.log.level)
     try:
         app.run(app.serve(settings))
@@ -57,9 +58,10 @@ def serve(config: Config = _CONFIG) -> None:
 @cli.command()
 def doctor(config: Config = _CONFIG, as_json: Json = False) -> None:
     """Check everything that previewbot needs, and say what to do about each failure."""
+    settings = _load(config)
     from previewbot.doctor import examine
 
-    findings = asyncio.run(examine(_load(config)))
+    findings = asyncio.run(examine(settings))
     problems = sum(not finding.ok for finding in findings)
     if as_json:
         _print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
@@ -105,6 +107,7 @@ def list_environments(
     as_json: Json = False,
 ) -> None:
     """Show every environment with its state, commit, URL, age and reason."""
+    settings = _load(config)
     from previewbot.web.pages import Row, row
 
     async def read(settings: Settings) -> list[Row]:
@@ -114,7 +117,7 @@ def list_environments(
         async with open_store(settings.database_url, exclusive=False) as store:
             return [row(each, SystemClock().now()) for each in await store.records()]
 
-    rows = [each for each in _guard(read, _load(config)) if everything or each.state != "gone"]
+    rows = [each for each in _guard(read, settings) if everything or each.state != "gone"]
     if as_json:
         _print(json.dumps([dataclasses.asdict(each) for each in rows], default=_iso, indent=2))
         return
@@ -135,6 +138,7 @@ def list_environments(
 @cli.command()
 def migrate(config: Config = _CONFIG) -> None:
     """Bring the database up to date; `serve` does the same when it starts."""
+    settings = _load(config)
     from previewbot.adapters.store import describe, migrate
 
     async def run(settings: Settings) -> str:
@@ -142,7 +146,7 @@ def migrate(config: Config = _CONFIG) -> None:
         await migrate(settings.database_url)
         return await describe(settings.database_url)
 
-    _print(_guard(run, _load(config)))
+    _print(_guard(run, settings))
 
 
 @cli.command()

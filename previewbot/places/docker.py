@@ -37,4 +37,4 @@ def open_place(settings: Settings, tools: Tools, stack: AsyncExitStack) -> Place
 
 
 def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104  # nosec B104
+    return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104

@@ -253,7 +253,7 @@ def _page(template: str, status_code: int = 200, **facts: object) -> Response:
 
 def _standalone(template: str, status_code: int, **facts: object) -> Response:
     """A page that needs nothing beside itself; browsers keep no copy of it."""
-    answer = _page(template, status_code, style=Markup(_STYLE), **facts)  # noqa: S704  # nosec B704
+    answer = _page(template, status_code, style=Markup(_STYLE), **facts)  # noqa: S704
     answer.headers["Content-Security-Policy"] = _STANDALONE_POLICY
     answer.headers["Cache-Control"] = "no-store"
     return answer
