@@ -6,6 +6,7 @@ answers is described at https://kubernetes.io/docs/reference/using-api/api-conce
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -28,6 +29,8 @@ _APPLY = "application/apply-patch+yaml"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _AGAIN = (409, 429, 500, 502, 503, 504)
 _GONE = 410
+_LAST_TURNS = 0.05
+"""Seconds in which aiohttp ends its TLS connections, after it said that they are closed."""
 _MISSING = 404
 _WATCH_SECONDS = 290
 _SILENCE = 120
@@ -61,6 +64,7 @@ class Api:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+        await asyncio.sleep(_LAST_TURNS)
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Thing | None:
         """Read one object; ``None`` where it is not there."""
@@ -91,6 +95,15 @@ class Api:
             return await self._object("POST", kind.path(about.get("namespace")), query=query, body=thing)
         except Conflict:
             return None
+
+    async def replace(self, found: Thing, thing: Thing) -> None:
+        """Make an object nothing but what a manifest says."""
+        about = dict(thing["metadata"])
+        if kind_of(thing).custom:  # the API server replaces no such object unseen
+            about["resourceVersion"] = found["metadata"]["resourceVersion"]
+        query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+        path = kind_of(thing).path(about.get("namespace"), about["name"])
+        await self._object("PUT", path, query=query, body={**thing, "metadata": about})
 
     async def delete(self, thing: Thing, *, grace: timedelta | None = None) -> bool:
         """Delete exactly this object and what it owns; ``False`` where it is gone or another has its name."""

@@ -2,7 +2,8 @@
 
 The API server keeps, in ``managedFields``, which fields previewbot set and nobody changed since. What we applied
 carries a hash of itself, its seal. If the fields that are still ours no longer add up to the seal, somebody edited,
-scaled or took over the object. No memory of our own is needed, so drift is seen after a restart, too.
+scaled or took over the object; and if somebody else owns a field of its ``spec`` that is not ours, it was added. No
+memory of our own is needed, so drift is seen after a restart, too. Labels and annotations may be added by anybody.
 
 Format of ``fieldsV1``: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 """
@@ -29,7 +30,15 @@ def seal(thing: Thing) -> Thing:
 
 def has_drifted(found: Thing) -> bool:
     """Whether an object is no longer what we applied."""
-    return is_sealed(found) != _hash(_ours(found))
+    return is_sealed(found) != _hash(_project(found, _applied(found))) or has_additions(found)
+
+
+def has_additions(found: Thing) -> bool:
+    """Whether somebody added something to the ``spec``; an apply leaves that alone, only a replacement removes it."""
+    own = _applied(found).get("f:spec", {})
+    entries = found["metadata"].get("managedFields") or ()
+    others = (each for each in entries if each["manager"] != MANAGER and not each.get("subresource"))
+    return any(_exceeds(each.get("fieldsV1", {}).get("f:spec", {}), own) for each in others)
 
 
 def is_sealed(found: Thing) -> str | None:
@@ -67,11 +76,23 @@ def _are_objects(items: list[Any]) -> bool:
     return all(isinstance(each, dict) for each in items)
 
 
-def _ours(found: Thing) -> Thing:
-    """What of an object is as we applied it."""
+def _applied(found: Thing) -> Mapping[str, Any]:
+    """The set of the fields that are as we applied them."""
     entries = found["metadata"].get("managedFields") or ()
-    own = next((each for each in entries if _is_applied(each)), None)
-    return _project(found, own["fieldsV1"]) if own else {}
+    fields: Mapping[str, Any] = next((each["fieldsV1"] for each in entries if _is_applied(each)), {})
+    return fields or {"f:metadata": {"f:nothing": {}}}
+
+
+def _exceeds(fields: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    """Whether a field set names anything that another one does not; one that ends names all below it."""
+    for name, inner in fields.items():
+        if name == ".":
+            continue
+        if name not in own:
+            return True
+        if own[name] and _exceeds(inner, own[name]):
+            return True
+    return False
 
 
 def _is_applied(entry: Mapping[str, Any]) -> bool:

@@ -76,6 +76,8 @@ class KubernetesFrontDoor:
         about = manifest["metadata"]
         found = self._mirror.find(self._kind, about["namespace"], about["name"])
         if not drift.is_up_to_date(found, manifest):
+            if found is not None and drift.has_additions(found):
+                await self._api.replace(found, manifest)
             self._mirror.note(await self._api.apply(drift.seal(manifest)))
 
     async def _delete(self, thing: Thing) -> None:

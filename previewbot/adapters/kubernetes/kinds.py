@@ -22,6 +22,8 @@ class Kind:
     version: str
     plural: str
     namespaced: bool = True
+    custom: bool = False
+    """Defined by a CustomResourceDefinition."""
 
     @property
     def api_version(self) -> str:
@@ -49,7 +51,7 @@ LIMIT_RANGE = Kind("LimitRange", "", "v1", "limitranges")
 DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments")
 POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
 INGRESS = Kind("Ingress", "networking.k8s.io", "v1", "ingresses")
-HTTP_ROUTE = Kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes")
+HTTP_ROUTE = Kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", custom=True)
 SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices")
 
 _ALL = (

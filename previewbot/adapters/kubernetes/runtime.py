@@ -257,6 +257,8 @@ class KubernetesRuntime:
         found = self._find(manifest)
         if found is not None and drift.is_up_to_date(found, manifest):
             return found
+        if found is not None and drift.has_additions(found):
+            await self._api.replace(found, manifest)
         made = await self._api.apply(drift.seal(manifest))
         self._mirror.note(made)
         return made
