@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import structlog
-import uvicorn
 
 from previewbot.adapters.git import GitSource
 from previewbot.adapters.github import AppCredentials, GitHubHub
@@ -30,9 +28,10 @@ from previewbot.engine.worker import Work, Worker
 from previewbot.engine.world import Policy, World
 from previewbot.places import Tools, open_place
 from previewbot.ports import Lease
+from previewbot.server import Server
 from previewbot.settings import Settings, read_secret
 from previewbot.telemetry import Metrics
-from previewbot.web.app import Site, create_app
+from previewbot.web.app import Site
 from previewbot.web.pages import Pages
 from previewbot.web.webhook import Door
 
@@ -156,26 +155,14 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 async def serve(settings: Settings) -> None:
     """Run everything until a signal says otherwise: door, pages, worker, sweep and watch in one process."""
     async with assemble(settings) as bot:
-        server = _Server(
-            uvicorn.Config(
-                create_app(site_of(bot)),
-                host=settings.server.host,
-                port=settings.server.port,
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                timeout_graceful_shutdown=5,
-                h11_max_incomplete_event_size=64 * 1024,
-            )
-        )
+        server = Server(site_of(bot), host=settings.server.host, port=settings.server.port)
         sweeper = Sweeper(bot.world, bot.policy, every=settings.worker.sweep_every, prune_logs=bot.logs.prune)
         work = [asyncio.create_task(each) for each in (worker_of(bot).run(), sweeper.run(), watch(bot.world))]
         for each in work:
             each.add_done_callback(lambda task: _end(server, task))
         log.info("serving", url=settings.server.public_url, instance=settings.instance_name)
         try:
-            with _signals(server):
-                await server.serve()
+            await server.serve()
         finally:
             for each in work:
                 each.cancel()
@@ -186,32 +173,7 @@ async def serve(settings: Settings) -> None:
                 raise failed
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, whose signals are ours: work under way is given back before the process ends."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@contextmanager
-def _signals(server: uvicorn.Server) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        server.force_exit = server.should_exit
-        server.should_exit = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-def _end(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+def _end(server: Server, task: asyncio.Task[None]) -> None:
     """A process whose worker died must not go on accepting deliveries: it ends, and whoever runs it starts it anew."""
     if not task.cancelled() and task.exception():
         log.error("worker died", exc_info=task.exception())

@@ -25,15 +25,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.adapters.store import open_store
 from previewbot.app import run
+from previewbot.server import Server
 from previewbot.telemetry import Metrics, configure
-from previewbot.web.app import Site, create_app
+from previewbot.web.app import Site
 from previewbot.web.pages import Pages
 from previewbot.web.webhook import Door
 from tests.bench.load import SECRET, Request, pace, requests, saturate
@@ -57,9 +57,7 @@ async def serve(port: int, folder: Path) -> None:
     async with open_store(f"sqlite+aiosqlite:///{folder / 'previewbot.db'}") as store:
         door = Door(store, SystemClock(), (SECRET,), metrics)
         pages = Pages(store, LogFiles(folder), SystemClock(), lambda _: None)
-        app = create_app(Site(door, pages, metrics, nothing, nothing))
-        config = uvicorn.Config(app, port=port, access_log=False, log_config=None, server_header=False)
-        await uvicorn.Server(config).serve()
+        await Server(Site(door, pages, metrics, nothing, nothing), host="127.0.0.1", port=port).serve()
 
 
 def peer() -> Path:
@@ -94,7 +92,7 @@ def free_port() -> int:
 
 
 @dataclass(slots=True)
-class Server:
+class Contestant:
     """A server under measurement, and its figures so far."""
 
     port: int
@@ -136,10 +134,10 @@ def _p99(took: list[float]) -> float:
 
 
 @asynccontextmanager
-async def running(command: tuple[str, ...], port: int, **more: object) -> AsyncIterator[Server]:
+async def running(command: tuple[str, ...], port: int, **more: object) -> AsyncIterator[Contestant]:
     """Run a server for as long as the context lasts."""
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL, **more)  # type: ignore[arg-type]
-    server = Server(port, process)
+    server = Contestant(port, process)
     try:
         await _answering(server)
         await asyncio.sleep(1)
@@ -151,7 +149,7 @@ async def running(command: tuple[str, ...], port: int, **more: object) -> AsyncI
         await process.wait()
 
 
-async def _answering(server: Server) -> None:
+async def _answering(server: Contestant) -> None:
     for _ in range(300):
         if server.process.returncode is not None:
             raise RuntimeError(f"the server ended with code {server.process.returncode}")

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import uvicorn
-
 from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.ports import Store
+from previewbot.server import Server
 from previewbot.telemetry import Metrics
-from previewbot.web.app import Site, create_app
+from previewbot.web.app import Site
 from previewbot.web.pages import Pages
 from previewbot.web.webhook import Door
 
@@ -27,7 +26,7 @@ class Served:
 
     port: int
     site: Site
-    server: uvicorn.Server
+    server: Server
 
 
 def site_of(store: Store, folder: Path, *, token: bytes | None = None) -> Site:
@@ -45,8 +44,7 @@ def site_of(store: Store, folder: Path, *, token: bytes | None = None) -> Site:
 @asynccontextmanager
 async def serving(site: Site) -> AsyncIterator[Served]:
     """Serve a site on a free port of the loopback."""
-    config = uvicorn.Config(create_app(site), port=0, access_log=False, log_config=None, lifespan="off")
-    server = uvicorn.Server(config)
+    server = Server(site, host="127.0.0.1", port=0)
     running = asyncio.create_task(server._serve())
     while not server.started:
         await asyncio.sleep(0.01)
