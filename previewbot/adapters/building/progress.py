@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 _KEPT = 20
 _LINE_LIMIT = 500
+_ERROR_LIMIT = 4000
+"""Errors name the same long references again and again, and say what is wrong at their end."""
 _STEP_LIMIT = 120
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _NUMBERED = re.compile(r"#(\d+) (.*)")
@@ -20,6 +22,9 @@ _OUTPUT = re.compile(r"\d+\.\d+ (.*)")
 _HEADLINE = re.compile(r"\[(?:(?P<stage>[^\]\s]+) )?(?:(?P<at>\d+)/(?P<of>\d+)|internal)\] (?P<text>.*)")
 _CLASSIC = re.compile(r"Step (?P<at>\d+)/(?P<of>\d+) : (?P<text>.*)")
 _CLASSIC_NOISE = re.compile(r" ---> |Removing intermediate container |The command '|Sending build context to ")
+_MARKED = re.compile(r" *(?P<line>\d+) \| >>> (?P<text>.*)")
+"""BuildKit shows the part of the Dockerfile that failed; it marks its lines."""
+_LAST_WORDS = re.compile(r"(?:error|ERROR): (.*)")
 _SYNTAX = re.compile(r"parse error (?:on )?line (\d+): (.*)")
 
 
@@ -50,7 +55,10 @@ class Progress:
         self._failed: _Vertex | None = None
         self._loose: deque[str] = deque(maxlen=_KEPT)
         self._syntax: re.Match[str] | None = None
+        self._marked: re.Match[str] | None = None
         self._is_classic = False
+        self.error: str | None = None
+        """The error that the command itself ended with; no line of the build's own can pass for it."""
         self.disk_is_full = False
 
     @property
@@ -60,7 +68,10 @@ class Progress:
 
     def read(self, line: str) -> None:
         """Read the next line, without its end."""
-        line = _ESCAPES.sub("", line)[:_LINE_LIMIT]
+        line = _ESCAPES.sub("", line)
+        if last_words := _LAST_WORDS.fullmatch(line[:_ERROR_LIMIT]):
+            self.error = last_words[1]
+        line = line[:_LINE_LIMIT]
         self.disk_is_full = self.disk_is_full or "no space left on device" in line.lower()
         self._syntax = _SYNTAX.search(line) or self._syntax
         if numbered := _NUMBERED.fullmatch(line):
@@ -69,6 +80,7 @@ class Progress:
             self._is_classic = True
             self._current = _Vertex(classic)
         elif line.strip() and not line.startswith(("------", " > ")) and not _CLASSIC_NOISE.match(line):
+            self._marked = self._marked or _MARKED.fullmatch(line)
             self._loose.append(line)
             if self._is_classic and self._current:
                 self._current.output.append(line)
@@ -93,10 +105,16 @@ class Progress:
             return f"`{_quotable(name)}:{self._syntax[1]}`", (self._syntax[2],)
         if failed is None:
             return None, tuple(self._loose)
-        line = find_line(dockerfile, failed.instruction)
-        step = f"`{_quotable(f'{name}:{line} {failed.instruction}')}`" if line else failed.step
+        step = self._place(failed, dockerfile, name) or failed.step
         said = tuple(failed.output) or ((failed.error,) if failed.error else tuple(self._loose))
         return step, said
+
+    def _place(self, failed: _Vertex, dockerfile: str, name: str) -> str | None:
+        line: int | str | None = find_line(dockerfile, failed.instruction)
+        instruction = failed.instruction
+        if line is None and self._marked:
+            line, instruction = self._marked["line"], _tidy(self._marked["text"].removesuffix("\\"))
+        return f"`{_quotable(f'{name}:{line} {instruction}')}`" if line else None
 
     def last_lines(self) -> tuple[str, ...]:
         """What the step that it is at has said."""

@@ -119,3 +119,32 @@ def test_an_instruction_over_several_lines_is_found_where_it_begins() -> None:
     assert find_line(_DOCKERFILE, "RUN echo one && echo two") == 3
     assert find_line(_DOCKERFILE, "RUN echo three") is None
     assert find_line("", "FROM x") is None
+
+
+_NO_BASE = """\
+#2 [internal] load metadata for docker.io/library/nope:1
+#2 ERROR: docker.io/library/nope:1: not found
+------
+ > [internal] load metadata for docker.io/library/nope:1:
+------
+Dockerfile:2
+--------------------
+   1 |     ARG BASE=nope:1
+   2 | >>> FROM $BASE
+   3 |     RUN true
+--------------------
+error: failed to solve: nope:1: failed to resolve source metadata for docker.io/library/nope:1: not found
+"""
+
+
+def test_an_instruction_with_a_variable_is_named_as_it_is_marked_in_the_dockerfile() -> None:
+    assert _read(_NO_BASE).failure("ARG BASE=nope:1\nFROM $BASE\nRUN true\n", "docker/web") == (
+        "`docker/web:2 FROM $BASE`",
+        ("docker.io/library/nope:1: not found",),
+    )
+
+
+def test_the_error_that_a_command_ends_with_is_kept_whole_and_no_output_passes_for_it() -> None:
+    long = "x" * 3000
+    assert _read(f"{_NO_BASE}error: failed to push {long}: 401\n").error == f"failed to push {long}: 401"
+    assert _read("#5 [1/1] RUN x\n#5 0.1 error: not this\n0.1 error: nor this\n").error is None
