@@ -20,7 +20,6 @@ from previewbot.core.blueprint import Filters
 from previewbot.core.desire import Address
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import State
 from previewbot.engine.reconcile import Reconciler
 from previewbot.engine.sweep import Sweeper, survey, watch
 from previewbot.engine.trouble import apologise
@@ -91,8 +90,9 @@ async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
         store = await stack.enter_async_context(open_store(settings.database_url))
         source = GitSource(folder / "source", hub.credential)
         place = await stack.enter_async_context(open_place(settings, Tools(source, logs, clock)))
-        world = World(hub, source, place.builder, place.runtime, place.front_door, store, logs, clock)
-        yield Previewbot(settings, world, policy_of(settings), Metrics(), place.find, logs)
+        metrics = Metrics()
+        world = World(hub, source, place.builder, place.runtime, place.front_door, store, logs, clock, metrics)
+        yield Previewbot(settings, world, policy_of(settings), metrics, place.find, logs)
 
 
 def worker_of(bot: Previewbot) -> Worker:
@@ -101,20 +101,16 @@ def worker_of(bot: Previewbot) -> Worker:
 
     async def reconcile(lease: Lease) -> timedelta | None:
         assert isinstance(lease.topic, Key)  # noqa: S101 - the worker's match says so
-        with bot.metrics.pass_seconds.time():
-            again = await reconciler.reconcile(lease.topic, lease.touched_at)
-        bot.metrics.passes.labels("done").inc()
-        return again
+        return await reconciler.reconcile(lease.topic, lease.touched_at)
 
     async def look_over(lease: Lease) -> None:
         await bot.world.store.add(await survey(bot.world, lease.topic.repository), bot.world.clock.now())
 
     async def trouble(lease: Lease, error: Exception) -> None:
-        bot.metrics.passes.labels(type(error).__name__.lower()).inc()
         await apologise(bot.world, bot.policy, lease, error)
 
     work = Work(reconcile, look_over, trouble)
-    return Worker(bot.world.store, bot.world.clock, work, at_once=bot.settings.worker.at_once)
+    return Worker(bot.world.store, bot.world.clock, work, bot.metrics, at_once=bot.settings.worker.at_once)
 
 
 def site_of(bot: Previewbot) -> Site:
@@ -131,11 +127,8 @@ def site_of(bot: Previewbot) -> Site:
         return None
 
     async def measure() -> None:
-        bot.metrics.environments.clear()
-        for record in await world.store.records():
-            if record.status and record.status.state is not State.GONE:
-                bot.metrics.environments.labels(record.status.state, record.status.reason).inc()
-        bot.metrics.queue_depth.set(await world.store.depth(world.clock.now()))
+        with contextlib.suppress(Transient):  # /readyz says that the database is away
+            await bot.metrics.measure(world.store, world.hub, world.clock.now())
 
     door = Door(world.store, world.clock, secrets, bot.metrics)
     pages = Pages(world.store, world.logs, world.clock, bot.find, token)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -67,8 +67,21 @@ class FailedDelivery:
     delivered_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What GitHub still takes from us before it says "not now"."""
+
+    requests: int | None
+    """Of the installation that has fewest left; ``None`` while that is not known."""
+    writes: int
+    """Comments, deployments and the like, within an hour."""
+
+
 class Hub(Protocol):
     """GitHub, as the app that is installed there."""
+
+    def allowance(self) -> Allowance:
+        """Say what is left, as far as GitHub's answers told; asks nobody."""
 
     async def repository(self, id: int) -> Repository | None:
         """Find a repository in which the app is installed; ``None`` only if GitHub confirms that it is not."""
@@ -370,6 +383,48 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The time, aware, in UTC."""
+
+
+class Outcome(StrEnum):
+    """What a pass or an action came to."""
+
+    DONE = "done"
+    TRANSIENT = "transient"
+    REFUSED = "refused"
+    BUG = "bug"
+
+
+class Repair(StrEnum):
+    """What was found although nothing had told of it, and is put right."""
+
+    COMMIT = "commit"
+    """A pull request, or its newest commit, that nobody had looked at."""
+    CLOSING = "closing"
+    ORPHAN = "orphan"
+    """Something of ours that runs for no living environment."""
+    DELIVERY = "delivery"
+    """A delivery that GitHub could not hand over."""
+    DRIFT = "drift"
+    """Something of an environment that was deleted or changed by others."""
+
+
+class Meter(Protocol):
+    """What counts, for the operator. It is never told whose environment it was: that would be a label for each."""
+
+    def served(self, after: timedelta) -> None:
+        """A release serves for the first time, this long after the delivery that asked for it was accepted."""
+
+    def built(self, result: str, took: timedelta) -> None:
+        """A build is over."""
+
+    def acted(self, action: str, outcome: Outcome) -> None:
+        """An action of a plan is over."""
+
+    def passed(self, kind: str, outcome: Outcome, took: timedelta) -> None:
+        """A pass over a topic of this kind (``key`` or ``survey``) is over."""
+
+    def repaired(self, what: Repair, count: int = 1) -> None:
+        """Something was found that nothing had told of."""
 
 
 class Logs(Protocol):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import sys
+from collections import Counter as Counts
 from collections.abc import MutableMapping
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+from previewbot.core.model import State
+from previewbot.ports import Hub, Outcome, Repair, Store
 
 _HIDDEN = "…"
 _SECRET_NAME = re.compile(r"token|secret|password|authorization|private_key", re.IGNORECASE)
@@ -61,29 +67,83 @@ def _is_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+_PASSES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_BUILDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800)
+_PUSHES = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+_ANSWERS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 10)
+
+
 class Metrics:
-    """Every metric, in a registry of its own."""
+    """Every metric, in a registry of its own; the engine counts through it as ``ports.Meter``."""
 
     def __init__(self) -> None:
+        # A second series for each, which nothing reads.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        self.deliveries = Counter(
-            "previewbot_deliveries", "Webhook deliveries by event and outcome.", ["event", "outcome"],
-            registry=self.registry,
-        )  # fmt: skip
-        self.delivery_seconds = Histogram(
-            "previewbot_delivery_seconds", "From a delivery's headers to its answer.",
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 10), registry=self.registry,
-        )  # fmt: skip
-        self.passes = Counter("previewbot_passes", "Passes by outcome.", ["outcome"], registry=self.registry)
-        self.pass_seconds = Histogram("previewbot_pass_seconds", "How long passes take.", registry=self.registry)
-        self.environments = Gauge(
-            "previewbot_environments", "Environments by state and reason.", ["state", "reason"], registry=self.registry
+        # The door counts.
+        self.deliveries = self._counter("previewbot_deliveries", "Webhook deliveries.", "event", "outcome")
+        self.delivery_seconds = self._seconds(
+            "previewbot_delivery_seconds", "From a delivery's headers to its answer.", _ANSWERS
         )
-        self.queue_depth = Gauge("previewbot_queue_depth", "Topics that are due.", registry=self.registry)
-        self.push_to_url = Histogram(
-            "previewbot_push_to_url_seconds", "From an accepted delivery to the URL answering with its commit.",
-            buckets=(0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600), registry=self.registry,
-        )  # fmt: skip
+        # The engine counts.
+        self.push_to_url = self._seconds(
+            "previewbot_push_to_url_seconds", "From an accepted delivery to the URL that serves its commit.", _PUSHES
+        )
+        self.builds = self._seconds("previewbot_build_seconds", "Builds that are over.", _BUILDS, "result")
+        self.actions = self._counter("previewbot_actions", "Actions of plans.", "action", "outcome")
+        self.passes = self._seconds("previewbot_pass_seconds", "Passes over a topic.", _PASSES, "kind", "outcome")
+        self.repairs = self._counter("previewbot_repairs", "What was found and mended although nothing told.", "what")
+        # Read whenever somebody asks.
+        self.environments = self._gauge("previewbot_environments", "Environments.", "state", "reason")
+        self.queue_depth = self._gauge("previewbot_queue_depth", "Topics that are due.")
+        self.queue_oldest = self._gauge("previewbot_queue_oldest_seconds", "How long the oldest of them is due.")
+        self.requests_left = self._gauge("previewbot_github_requests_left", "Requests that GitHub still takes.")
+        self.writes_left = self._gauge(
+            "previewbot_github_writes_left", "Comments and the like that GitHub still takes."
+        )
+
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(name, about, labels, registry=self.registry)
+
+    def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
+        return Gauge(name, about, labels, registry=self.registry)
+
+    def _seconds(self, name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, about, labels, buckets=buckets, registry=self.registry)
+
+    def served(self, after: timedelta) -> None:
+        """Observe a release that serves for the first time."""
+        self.push_to_url.observe(max(after.total_seconds(), 0.0))
+
+    def built(self, result: str, took: timedelta) -> None:
+        """Observe a build that is over."""
+        self.builds.labels(result).observe(took.total_seconds())
+
+    def acted(self, action: str, outcome: Outcome) -> None:
+        """Count an action."""
+        self.actions.labels(action, outcome).inc()
+
+    def passed(self, kind: str, outcome: Outcome, took: timedelta) -> None:
+        """Observe a pass."""
+        self.passes.labels(kind, outcome).observe(took.total_seconds())
+
+    def repaired(self, what: Repair, count: int = 1) -> None:
+        """Count what nothing had told of."""
+        self.repairs.labels(what).inc(count)
+
+    async def measure(self, store: Store, hub: Hub, now: datetime) -> None:
+        """Bring up to date what is read and not counted; raises ``Transient`` where the store is away."""
+        states = Counts((each.status.state, each.status.reason) for each in await store.records() if each.status)
+        self.environments.clear()
+        for (state, reason), count in states.items():
+            if state is not State.GONE:
+                self.environments.labels(state, reason).set(count)
+        due = await store.next_due()
+        self.queue_depth.set(await store.depth(now))
+        self.queue_oldest.set(max((now - due).total_seconds(), 0.0) if due else 0.0)
+        left = hub.allowance()
+        self.requests_left.set(math.nan if left.requests is None else left.requests)
+        self.writes_left.set(left.writes)
 
     def render(self) -> bytes:
         """Prometheus's text format."""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 import structlog
+from prometheus_client.metrics import MetricWrapperBase as Metric
+from prometheus_client.parser import text_string_to_metric_families
 
-from previewbot.ports import Credential
+from previewbot.ports import Credential, Store
 from previewbot.telemetry import Metrics, configure, redact
+from previewbot.web.app import create_app
+from tests.web.server import site_of
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +75,25 @@ def test_a_credential_shows_nothing_of_itself(capsys: pytest.CaptureFixture[str]
     assert "opensesame" not in capsys.readouterr().err
 
 
+_ROW = re.compile(r"^\| `(previewbot_\w+)` \| (\w+) \| ([^|]*)\| (.+) \|$", re.MULTILINE)
+
+
+async def test_the_table_of_metrics_tells_exactly_what_is_shown(store: Store, tmp_path: Path) -> None:
+    site = site_of(store, tmp_path)
+    transport = httpx.ASGITransport(create_app(site))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get("/metrics")
+    labels = {each._name: each._labelnames for each in vars(site.metrics).values() if isinstance(each, Metric)}
+    shown = {
+        (each.name, each.type, labels[each.name], each.documentation)
+        for each in text_string_to_metric_families(answer.text)
+    }
+    text = (Path(__file__).parent.parent / "deploy" / "metrics.md").read_text()
+    told = [(name, kind, tuple(re.findall(r"`(\w+)`", given)), what) for name, kind, given, what in _ROW.findall(text)]
+    assert len(told) > 10
+    assert sorted(told) == sorted(shown)
+
+
 def test_metrics_carry_no_identity_of_a_pull_request() -> None:
     names = {label for metric in vars(Metrics()).values() for label in getattr(metric, "_labelnames", ())}
-    assert names <= {"event", "outcome", "state", "reason"}
+    assert names == {"event", "outcome", "state", "reason", "result", "action", "kind", "what"}

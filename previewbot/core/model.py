@@ -445,7 +445,7 @@ class Record:
     app: str | None = None
     status: Status | None = None
     triggered_at: datetime | None = None
-    """When the delivery that brought ``commit`` was accepted."""
+    """When the delivery that brought ``commit``, or asked for it again, was accepted."""
     commit: str | None = None
     """The newest commit that was looked at."""
     commits: int = 0

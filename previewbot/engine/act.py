@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -24,8 +26,9 @@ from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
 from previewbot.core.model import Reason, Record, ReleaseRecord, ReleaseSpec, ReleaseState
 from previewbot.core.plan import Situation
+from previewbot.engine.count import counted
 from previewbot.engine.world import World
-from previewbot.ports import Finished
+from previewbot.ports import Finished, Repair
 
 log = structlog.get_logger(__name__)
 
@@ -44,26 +47,28 @@ class Actor:
     async def act(self, actions: tuple[Action, ...], situation: Situation) -> Record:
         """Do all actions: what comes before a release at once, the rest in order. Returns the record as it is then."""
         record = situation.record
+        if _is_drift(actions, situation):
+            self.world.meter.repaired(Repair.DRIFT)
         early = [each for each in actions if isinstance(each, CancelBuild | Prepare | StartBuild)]
         await asyncio.gather(*(self._begin(each, record.key) for each in early))
         for action in actions:
             if not isinstance(action, CancelBuild | Prepare | StartBuild):
-                log.info("action", env=str(record.key), action=type(action).__name__)
                 record = await self._do(action, replace(situation, record=record))
         runs = any(isinstance(each, StartBuild | StartRelease) for each in actions)
         return replace(record, created_at=situation.now) if runs and record.created_at is None else record
 
     async def _begin(self, action: CancelBuild | Prepare | StartBuild, key: Key) -> None:
-        log.info("action", env=str(key), action=type(action).__name__)
         match action:
             case StartBuild(order):
-                build = await self.world.builder.start(order, log=secrets.token_urlsafe(24), finished=self.finished)
-                await self.world.store.save_build(build)
+                with self._counted(action, key):
+                    build = await self.world.builder.start(order, log=secrets.token_urlsafe(24), finished=self.finished)
+                    await self.world.store.save_build(build)
             case CancelBuild(image):
-                await self.world.builder.cancel(image)
+                with self._counted(action, key):
+                    await self.world.builder.cancel(image)
             case Prepare(revision):
                 # What stops this stops the release as well, and is said there.
-                with contextlib.suppress(Refused):
+                with contextlib.suppress(Refused), self._counted(action, key):
                     await self.world.runtime.prepare(key, revision)
 
     async def _do(self, action: _Late, situation: Situation) -> Record:
@@ -74,13 +79,16 @@ class Actor:
             case FailRelease():
                 await self._fail(action, situation)
             case Route(routes, release):
-                await self.world.front_door.route(record.key, routes)
+                with self._counted(action, record.key):
+                    await self.world.front_door.route(record.key, routes)
                 return await self._serve(release, situation) if release else record
             case RemoveRelease(revision):
-                await self.world.runtime.remove(record.key, revision)
+                with self._counted(action, record.key):
+                    await self.world.runtime.remove(record.key, revision)
                 await self._retire(revision, situation)
             case DeleteEnvironment():
-                removed = await self.world.runtime.delete(record.key)
+                with self._counted(action, record.key):
+                    removed = await self.world.runtime.delete(record.key)
                 await asyncio.gather(*(self._retire(each.revision, situation) for each in situation.observed.releases))
                 return replace(record, removed=record.removed + removed)
         return record
@@ -91,7 +99,8 @@ class Actor:
         if before is None or before.state is not ReleaseState.SERVING:
             await self.world.store.save_release(begun)
         try:
-            await self.world.runtime.start(release, action.digests)
+            with self._counted(action, release.key):
+                await self.world.runtime.start(release, action.digests)
         except Refused as refused:
             reason = refused.reason if refused.reason in set(Reason) else Reason.RUNTIME_REFUSED
             failed = replace(begun, state=ReleaseState.FAILED, reason=reason, detail=refused.message)
@@ -110,21 +119,24 @@ class Actor:
         )
         # Remembered first: a crash before the removal then removes it, instead of trying it again.
         await self.world.store.save_release(failed)
-        await self.world.runtime.remove(release.key, release.revision)
+        with self._counted(action, release.key):
+            await self.world.runtime.remove(release.key, release.revision)
 
     async def _serve(self, release: ReleaseSpec, situation: Situation) -> Record:
         before = situation.remembered(release.revision) or _begun(release, situation)
-        good, record = situation.last_good, situation.record
+        good, record, now = situation.last_good, situation.record, self.world.clock.now()
         if before.state is ReleaseState.SERVING and good and good.revision == release.revision:
             return record
         served = replace(
             before,
             state=ReleaseState.SERVING,
-            served_at=self.world.clock.now(),
+            served_at=now,
             commit=release.commit,
             urls=release.urls,
         )
         await self.world.store.save_release(served)
+        if before.served_at is None:
+            self.world.meter.served(now - served.triggered_at)
         is_new = all(each.commit != release.commit or each.served_at is None for each in situation.releases)
         return replace(record, commits=record.commits + 1) if is_new else record
 
@@ -133,8 +145,24 @@ class Actor:
         if remembered and remembered.state in (ReleaseState.SERVING, ReleaseState.STARTING):
             await self.world.store.save_release(replace(remembered, state=ReleaseState.RETIRED))
 
+    @contextmanager
+    def _counted(self, action: Action, key: Key) -> Iterator[None]:
+        """Log the effect of an action, and count what it came to."""
+        name = type(action).__name__
+        log.info("action", env=str(key), action=name)
+        with counted(lambda outcome: self.world.meter.acted(name, outcome)):
+            yield
+
 
 _Late = StartRelease | FailRelease | Route | RemoveRelease | DeleteEnvironment
+
+
+def _is_drift(actions: tuple[Action, ...], situation: Situation) -> bool:
+    """Whether actions put back what others changed or deleted: what is started again served before."""
+    starts = [each.release.revision for each in actions if isinstance(each, StartRelease)]
+    served = (situation.remembered(revision) for revision in starts)
+    is_lost = any(each is not None and each.state is ReleaseState.SERVING for each in served)
+    return is_lost or (situation.observed.drifted and any(isinstance(each, Prepare) for each in actions))
 
 
 def _begun(release: ReleaseSpec, situation: Situation) -> ReleaseRecord:

@@ -49,7 +49,9 @@ class Reconciler:
         publisher = Publisher(world, self.policy)
         asked = tuple(asks)
         if pull and asked:
+            before = record.redeploy
             record = await publisher.answer(pull, asked, record, allowed=forbidden is None)
+            record = record if record.redeploy == before else replace(record, triggered_at=touched_at)
         desired = forbidden or await self._desire(pull, record)
         record, made = await self._approach(record, desired)
         record = _conclude(record, made.status, pull, touched_at)
@@ -111,6 +113,7 @@ class Reconciler:
         What cannot be remembered now is found out again: an image by looking for it, a failure by building once more.
         """
         log.info("build over", env=str(build.key), service=build.service, state=build.state)
+        self.world.meter.built("timed_out" if build.timed_out else build.state, build.took or timedelta(0))
         try:
             await self.world.store.save_build(build)
             await self.world.store.add(await self._waiting(build), self.world.clock.now())
@@ -128,7 +131,8 @@ def _refresh(record: Record, pull: PullRequest | None, touched_at: datetime) -> 
     if pull is None:
         return record
     record = replace(record, repository_name=pull.repository.full_name)
-    if pull.is_open and record.commit != pull.head_commit:
+    was_off = record.status is not None and record.status.state in (State.GONE, State.SKIPPED)
+    if pull.is_open and (was_off or record.commit != pull.head_commit):
         record = replace(record, commit=pull.head_commit, triggered_at=touched_at)
     return record
 

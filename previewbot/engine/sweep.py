@@ -18,7 +18,7 @@ from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key, Survey, Topic
 from previewbot.core.model import Record, State
 from previewbot.engine.world import Policy, World
-from previewbot.ports import PullSummary
+from previewbot.ports import PullSummary, Repair
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +74,7 @@ class Sweeper:
         orphans = running - alive
         if orphans:
             log.info("orphans", count=len(orphans))
+            self.world.meter.repaired(Repair.ORPHAN, len(orphans))
         await self._add(orphans)
 
     async def _redeliver(self) -> None:
@@ -84,6 +85,7 @@ class Sweeper:
                 await self.world.hub.redeliver(delivery)
                 self.asked_again.add(delivery.guid)
                 log.info("asked for delivery again", delivery=delivery.guid)
+                self.world.meter.repaired(Repair.DELIVERY)
         self.looked_at = now
 
     async def _discard_images(self) -> None:
@@ -125,7 +127,10 @@ async def survey(world: World, repository_id: int) -> Collection[Key]:
     closed = alive - {each.key for each in pulls}
     if closed:
         log.info("closings found", count=len(closed))
-    return closed | {each.key for each in pulls if _is_news(each, records.get(each.key))}
+    news = {each.key for each in pulls if _is_news(each, records.get(each.key))}
+    world.meter.repaired(Repair.CLOSING, len(closed))
+    world.meter.repaired(Repair.COMMIT, len(news))
+    return closed | news
 
 
 def _is_news(pull: PullSummary, record: Record | None) -> bool:

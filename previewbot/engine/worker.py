@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +13,8 @@ import structlog
 
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key, Survey
-from previewbot.ports import Clock, Lease, Queue
+from previewbot.engine.count import counted
+from previewbot.ports import Clock, Lease, Meter, Outcome, Queue
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +44,7 @@ class Worker:
     queue: Queue
     clock: Clock
     work: Work
+    meter: Meter
     at_once: int = 8
     renewal: timedelta = timedelta(seconds=15)
     """How often a lease is renewed while its pass runs; well below the time after which it lapses."""
@@ -100,6 +103,15 @@ class Worker:
             await self.queue.settle(lease, due=None if again is None else self.clock.now() + again)
 
     async def _pass(self, lease: Lease) -> timedelta | None:
+        kind, began = type(lease.topic).__name__.lower(), time.perf_counter()
+
+        def tell(outcome: Outcome) -> None:
+            self.meter.passed(kind, outcome, timedelta(seconds=time.perf_counter() - began))
+
+        with counted(tell):
+            return await self._work(lease)
+
+    async def _work(self, lease: Lease) -> timedelta | None:
         match lease.topic:
             case Key():
                 return await self.work.reconcile(lease)

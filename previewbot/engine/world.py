@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from previewbot.core.blueprint import Filters
 from previewbot.core.desire import Address
-from previewbot.ports import Builder, Clock, FrontDoor, Hub, Logs, Runtime, Source, Store
+from previewbot.ports import Builder, Clock, FrontDoor, Hub, Logs, Meter, Runtime, Source, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class World:
     store: Store
     logs: Logs
     clock: Clock
+    meter: Meter
 
 
 @dataclass(frozen=True, slots=True)

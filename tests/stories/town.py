@@ -152,6 +152,7 @@ class Town:
     world: World
     policy: Policy
     weather: Weather
+    metrics: Metrics
 
     @property
     def worker(self) -> Worker:
@@ -168,7 +169,7 @@ class Town:
                 raise error
             await apologise(self.world, self.policy, lease, error)
 
-        return Worker(self.store, self.clock, Work(reconcile, look_over, trouble))
+        return Worker(self.store, self.clock, Work(reconcile, look_over, trouble), self.world.meter)
 
     async def settle(self) -> None:
         """Let everything that is due, or will be, come to its end; time passes as fast as it can."""
@@ -256,14 +257,17 @@ async def town(folder: Path, weather: Weather | None = None, policy: Policy | No
             "store": store,
         }
         exposed = {name: weather.over(name, part, EXPOSED[name]) for name, part in parts.items()}
-        world = World(**exposed, logs=logs, clock=clock)
         metrics = Metrics()
+        world = World(**exposed, logs=logs, clock=clock, meter=metrics)
 
         async def nothing() -> None:
             return None
 
+        async def measure() -> None:
+            await metrics.measure(store, hub, clock.now())
+
         door = Door(store, clock, (app.secret.encode(),), metrics)
-        gate.app = create_app(Site(door, Pages(store, logs, clock, lambda _: None), metrics, nothing, nothing))
+        gate.app = create_app(Site(door, Pages(store, logs, clock, lambda _: None), metrics, nothing, measure))
         hosted = await github.create_repository("acme/shop", FILES)
         github.allow(hosted, "alice", "write")
         github.allow(hosted, "bob", "read")
@@ -280,6 +284,7 @@ async def town(folder: Path, weather: Weather | None = None, policy: Policy | No
                 world,
                 policy or Policy(),
                 weather,
+                metrics,
             )
         finally:
             await github.hooks.aclose()

@@ -40,6 +40,13 @@ class Budget:
         """Allow nothing until then: GitHub said that it has had enough."""
         self._closed_until = max(until, self._closed_until or until)
 
+    def left(self, now: datetime) -> int:
+        """Say how many writes the hour still allows; none while GitHub has had enough."""
+        if self._until_open(now) > _NONE:
+            return 0
+        _, limit = self._limits[-1]
+        return limit - sum(at > now - _HOUR for at in self._written)
+
     def _fill(self, now: datetime) -> None:
         passed = max((now - (self._filled_at or now)).total_seconds(), 0.0)
         self._bucket = min(self._bucket + passed, float(self._burst))

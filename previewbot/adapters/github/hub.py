@@ -20,7 +20,7 @@ from previewbot.adapters.github.shapes import ChangedFile, DeliveryShape, Deploy
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Permission, Person, PullRequest, Repository
-from previewbot.ports import Clock, Credential, DeploymentState, FailedDelivery, PullSummary, Reaction
+from previewbot.ports import Allowance, Clock, Credential, DeploymentState, FailedDelivery, PullSummary, Reaction
 
 _GONE = (httpx.codes.NOT_FOUND, httpx.codes.GONE)
 _ROLES = {
@@ -59,6 +59,10 @@ class GitHubHub:
     async def describe(self) -> AppDescription:
         """Read what GitHub says of the App; ``Refused`` where it does not accept its key."""
         return await self._installed.describe()
+
+    def allowance(self) -> Allowance:
+        """Say what is left of GitHub's limits."""
+        return self._installed.allowance()
 
     async def credential(self, repository: Repository) -> Credential:
         """Give what opens a repository over HTTP for ten more minutes."""

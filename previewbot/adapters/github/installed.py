@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from pydantic import TypeAdapter
 
+from previewbot.adapters.github.allowances import Allowances
 from previewbot.adapters.github.budget import Budget
 from previewbot.adapters.github.client import Answer, Client, Request
 from previewbot.adapters.github.credentials import AppCredentials, AppDescription
@@ -18,7 +19,7 @@ from previewbot.adapters.github.tokens import InstallationGone, Tokens
 from previewbot.adapters.github.weather import date_of, is_rate_limit, retry_after
 from previewbot.core.errors import Transient
 from previewbot.core.model import Repository
-from previewbot.ports import Clock, Credential
+from previewbot.ports import Allowance, Clock, Credential
 
 _APP = TypeAdapter(AppShape)
 
@@ -35,6 +36,7 @@ class Installed:
         self._client = Client(credentials.api_url, clock=clock, transport=transport)
         self._tokens = Tokens(credentials, client=self._client, clock=clock)
         self._budget = Budget()
+        self._allowances = Allowances()
         self._slug: str | None = None
         self.directory = Directory(self._client, self._tokens, clock=clock)
 
@@ -57,6 +59,11 @@ class Installed:
         if wait and final:
             raise Transient("the budget of content writes is used up", retry_after=wait)
         return not wait
+
+    def allowance(self) -> Allowance:
+        """Say what is left of GitHub's limits."""
+        now = self._clock.now()
+        return Allowance(self._allowances.scarcest(now), self._budget.left(now))
 
     async def call(
         self,
@@ -116,7 +123,9 @@ class Installed:
     async def _send(self, entry: Repository, request: Request) -> Answer:
         whole = Request(request.method, f"repos/{entry.full_name}/{request.path}", request.params, request.body)
         try:
-            return await self._tokens.as_installation(entry.installation, whole)
+            answer = await self._tokens.as_installation(entry.installation, whole)
         except InstallationGone:
             self.directory.distrust(entry.id)
             raise
+        self._allowances.note(entry.installation, answer.response.headers)
+        return answer

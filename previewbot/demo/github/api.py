@@ -18,6 +18,8 @@ from previewbot.demo.github.state import Comment, Deployment, DeploymentStatus, 
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
 
+_AN_HOUR = 5000
+"""Requests of an installation; the simulation never refuses any."""
 _RANK = {"read": 1, "write": 2, "admin": 3}
 Needs = Sequence[tuple[str, str]]
 """Permissions of which one is enough."""
@@ -105,9 +107,18 @@ class Api:
             made = await self.github.faults.apply(request, answer)
             made.headers.setdefault("Date", now().strftime("%a, %d %b %Y %H:%M:%S GMT"))
             made.headers.setdefault("X-GitHub-Request-Id", "SIMULATED")
+            if _bearer(request) in self.state.tokens:
+                made.headers.update(self._limit())
             return made
 
         return endpoint
+
+    def _limit(self) -> dict[str, str]:
+        """Count a request of the installation, and say what is left of its hour."""
+        self.state.spent += 1
+        reset = int(now().timestamp()) // 3600 * 3600 + 3600
+        words = {"Limit": _AN_HOUR, "Remaining": max(_AN_HOUR - self.state.spent, 0), "Reset": reset}
+        return {f"X-RateLimit-{name}": str(value) for name, value in words.items()} | {"X-RateLimit-Resource": "core"}
 
     def _as_app(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def checked(request: Request) -> Response:

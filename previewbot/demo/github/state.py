@@ -175,6 +175,8 @@ class State:
     installation: int = 4001
     is_installed: bool = True
     is_suspended: bool = False
+    spent: int = 0
+    """API requests of the installation so far."""
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1000))
 
     def account(self, login: str, type: str = "User") -> Account:
