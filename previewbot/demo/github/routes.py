@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from previewbot.demo.github import git_http
-from previewbot.demo.github.api import Api
+from previewbot.demo.github import api, git_http
 from previewbot.demo.github.manifest import Registration
 from previewbot.demo.github.pages import Pages
 
@@ -19,14 +18,13 @@ if TYPE_CHECKING:
 
 def routes(github: SimulatedGitHub) -> list[BaseRoute]:
     """Every route: the API with and without Enterprise's prefix, git, and what people see."""
-    api = Api(github).routes()
 
     async def git(request: Request) -> Response:
         return await git_http.serve(github, request)
 
     return [
-        *api,
-        Mount("/api/v3", routes=Api(github).routes()),
+        *api.routes(github),
+        Mount("/api/v3", routes=api.routes(github)),
         Route("/{owner}/{name}.git/{rest:path}", git, methods=["GET", "POST"]),
         *Registration(github).routes(),
         *Pages(github).routes(),

@@ -1,0 +1,74 @@
+"""Repositories, and the files in a change of them."""
+
+from __future__ import annotations
+
+from previewbot.demo.github.shapes.accounts import Accounts, Json, node
+from previewbot.demo.github.state import Repository
+
+_LISTINGS = (
+    "forks", "keys", "collaborators", "teams", "hooks", "issue_events", "events", "assignees", "branches", "tags",
+    "blobs", "git_tags", "git_refs", "trees", "statuses", "languages", "stargazers", "contributors", "subscribers",
+    "subscription", "commits", "git_commits", "comments", "issue_comment", "contents", "compare", "merges",
+    "archive", "downloads", "issues", "pulls", "milestones", "notifications", "labels", "releases", "deployments",
+)  # fmt: skip
+"""What a repository has URLs of."""
+
+
+class Repositories(Accounts):
+    """Writes repositories."""
+
+    def repository(self, repository: Repository) -> Json:
+        """A repository."""
+        url = f"{self.base}/repos/{repository.full_name}"
+        owner, name = repository.full_name.split("/")
+        return {
+            "id": repository.id,
+            "node_id": node("Repository", repository.id),
+            "name": name,
+            "full_name": repository.full_name,
+            "private": True,
+            "owner": self.account(self.state.account(owner, "Organization")),
+            "html_url": f"{self.base}/{repository.full_name}",
+            "description": None,
+            "fork": False,
+            "url": url,
+            **{f"{each}_url": f"{url}/{each}" for each in _LISTINGS},
+            "clone_url": f"{self.base}/{repository.full_name}.git",
+            "git_url": f"git://invalid/{repository.full_name}.git",
+            "ssh_url": f"git@invalid:{repository.full_name}.git",
+            "svn_url": f"{self.base}/{repository.full_name}",
+            "mirror_url": None,
+            "homepage": None,
+            "language": None,
+            "license": None,
+            "topics": [],
+            "visibility": "private",
+            "default_branch": "main",
+            "created_at": "2026-01-01T00:00:00Z",
+            "updated_at": "2026-01-01T00:00:00Z",
+            "pushed_at": "2026-01-01T00:00:00Z",
+            "size": 1,
+            **dict.fromkeys(
+                ("forks", "forks_count", "open_issues", "open_issues_count", "watchers", "watchers_count"), 0
+            ),
+            "stargazers_count": 0,
+            **dict.fromkeys(("has_issues", "has_projects", "has_wiki", "has_downloads"), True),
+            **dict.fromkeys(
+                ("has_pages", "archived", "disabled", "is_template", "has_discussions", "allow_forking"), False
+            ),
+            "web_commit_signoff_required": False,
+        }
+
+    def file(self, path: str) -> Json:
+        """A file that a pull request changes."""
+        return {
+            "sha": "1" * 40,
+            "filename": path,
+            "status": "modified",
+            "additions": 1,
+            "deletions": 1,
+            "changes": 2,
+            "blob_url": f"{self.base}/blob",
+            "raw_url": f"{self.base}/raw",
+            "contents_url": f"{self.base}/contents",
+        }
