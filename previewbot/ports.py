@@ -364,6 +364,9 @@ class Records(Protocol):
     async def unused_images(self, before: datetime) -> Sequence[str]:
         """List the images that nobody wanted since then."""
 
+    async def forget_images(self, images: Collection[str], before: datetime) -> None:
+        """Forget images that are gone, but for those that somebody wanted since then."""
+
     async def prune(self, before: datetime) -> None:
         """Delete deliveries older than this; nothing else grows without end."""
 

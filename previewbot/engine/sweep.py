@@ -90,12 +90,16 @@ class Sweeper:
 
     async def _discard_images(self) -> None:
         """Delete images that nothing uses and nobody wanted for long."""
-        now = self.world.clock.now()
-        stale = set(await self.world.store.unused_images(now - self.policy.keep_images))
+        before = self.world.clock.now() - self.policy.keep_images
+        stale = set(await self.world.store.unused_images(before))
         for image in await self.world.builder.images():
-            if image.image in stale and not image.in_use:
+            if image.image in stale and image.in_use:
+                stale.remove(image.image)
+            elif image.image in stale:
                 await self.world.builder.discard(image.image)
                 log.info("image discarded", image=image.image)
+        # Also those that are gone already: whoever deleted them told nobody.
+        await self.world.store.forget_images(stale, before)
 
     async def _forget(self) -> None:
         """Forget environments that are long gone, with the logs of their builds."""

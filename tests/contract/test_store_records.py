@@ -199,3 +199,21 @@ async def test_text_that_a_database_cannot_hold_is_stored_without_it(any_store: 
     assert found is not None
     assert found.lines == ("a\ufffdb", "c\ufffdd", "é 😀")
     assert [ask.login for ask in await any_store.asks(ONE)] == ["an\ufffdn"]
+
+
+async def test_a_forgotten_image_is_not_unused_any_more_unless_it_was_wanted_meanwhile(any_store: Store) -> None:
+    await any_store.use_images(["a", "b", "c"], NOW)
+    await any_store.use_images(["b"], NOW + 10 * SECOND)
+    await any_store.forget_images([], NOW + 5 * SECOND)
+    assert set(await any_store.unused_images(NOW + 11 * SECOND)) == {"a", "b", "c"}
+    await any_store.forget_images(["a", "b", "unknown"], NOW + 5 * SECOND)
+    assert set(await any_store.unused_images(NOW + 11 * SECOND)) == {"b", "c"}
+    await any_store.forget_images(["b", "c"] * 2, NOW + 11 * SECOND)
+    assert await any_store.unused_images(NOW + 11 * SECOND) == ()
+
+
+async def test_thousands_of_images_are_forgotten_at_once(any_store: Store) -> None:
+    images = [f"image-{number}" for number in range(40_000)]
+    await any_store.use_images(images, NOW)
+    await any_store.forget_images(images, NOW + SECOND)
+    assert await any_store.unused_images(NOW + SECOND) == ()

@@ -242,6 +242,24 @@ async def test_lost_deliveries_are_asked_for_again(city: Town) -> None:
     assert len([each for each in city.github.state.attempts if each.redelivery]) == len(again)
 
 
+async def test_images_that_nobody_wants_go_with_what_is_remembered_of_them(city: Town) -> None:
+    pull = await city.open()
+    web, api = (order.image for order in city.builder.orders)
+    city.builder.used = {api}
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    await city.sweep()
+    assert {each.image for each in await city.builder.images()} == {web, api}
+    city.clock.ahead += city.policy.keep_images + timedelta(minutes=1)
+    await city.sweep()
+    assert {each.image for each in await city.builder.images()} == {api}
+    assert set(await city.store.unused_images(city.clock.now())) == {api}
+    city.builder.used.clear()
+    await city.sweep()
+    assert await city.builder.images() == []
+    assert await city.store.unused_images(city.clock.now()) == ()
+
+
 @pytest.mark.parametrize("whole", [False, True])
 async def test_an_uninstalled_repository_loses_all_its_environments(city: Town, whole: bool) -> None:
     pulls = [await city.open(), await city.open()]

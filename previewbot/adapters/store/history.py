@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from previewbot.adapters.store import tables
@@ -99,6 +99,16 @@ class SqlHistory:
         query = select(rows.image).where(rows.wanted_at < before).order_by(rows.wanted_at, rows.image)
         async with self._database.reading() as connection:
             return tuple((await connection.execute(query)).scalars())
+
+    @whole
+    async def forget_images(self, images: Collection[str], before: datetime) -> None:
+        """Forget images that are gone, but for those that somebody wanted since then."""
+        if not images:
+            return
+        rows = tables.images.c
+        gone = delete(tables.images).where(rows.image == bindparam("gone"), rows.wanted_at < before)
+        async with self._database.writing() as connection:
+            await connection.execute(gone, [{"gone": image} for image in sorted({clean(each) for each in images})])
 
 
 async def _is_over(connection: AsyncConnection, log: str) -> bool:
