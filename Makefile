@@ -1,6 +1,6 @@
 # Everything that is done with previewbot's sources. `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-style check-stories check-edges check-rest format bench schema lock clean
+.PHONY: help demo cluster cluster-down test check check-style check-stories check-edges check-rest format bench schema lock clean
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,10 +11,16 @@ EDGES := tests/adapters tests/web
 LOCKED := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate pyproject.toml
 
 help: ## show this
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: .venv/.ready ## run the main job here, with a simulated GitHub to look at (ARGS=--once: without a person)
 	@$(BIN)/python -m previewbot demo $(ARGS)
+
+cluster: .venv/.ready ## a real one-node Kubernetes with a registry, BuildKit and Traefik (builds it once: 20 minutes)
+	@$(BIN)/python -m tests.cluster up
+
+cluster-down: ## end that Kubernetes, and leave no trace of it
+	@$(PYTHON) -m tests.cluster down
 
 test: check ## all tests: installs and starts the engines that they need
 	$(BIN)/python -m pytest -m "($(NEEDY)) and not bench"
@@ -57,6 +63,7 @@ lock: ## write the lock files from pyproject.toml (needs uv)
 
 clean: ## end what a killed demo left, and delete everything that was made here
 	@if [ -d .demo ]; then $(PYTHON) -I previewbot/demo/leftovers.py .demo; fi
+	@if [ -d .cluster ]; then $(PYTHON) -m tests.cluster down; fi
 	@rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

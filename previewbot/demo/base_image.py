@@ -31,14 +31,15 @@ def import_base(docker_host: str, tag: str = "previewbot/base:1") -> str:
         if not client.images(tag):
             repository, _, version = tag.rpartition(":")
             client.import_image_from_data(
-                _filesystem(), repository, version, changes=[f"ENV PATH={_PATH}", "WORKDIR /", 'CMD ["sh"]']
+                filesystem(), repository, version, changes=[f"ENV PATH={_PATH}", "WORKDIR /", 'CMD ["sh"]']
             )
         return str(client.inspect_image(tag)["Id"])
     finally:
         client.close()
 
 
-def _filesystem() -> bytes:
+def filesystem() -> bytes:
+    """What the image holds, as a tar; raises ``BusyboxMissingError``."""
     busybox = next((path for path in _BUSYBOX if path.is_file()), None)
     if busybox is None:
         raise BusyboxMissingError

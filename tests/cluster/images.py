@@ -1,0 +1,75 @@
+"""Images made of this machine's own files and put into the cluster's registry, where none can be pulled from elsewhere.
+
+Any other image is built on these with ``buildctl``, or made of a file system in a tar, such as ``mmdebstrap`` writes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import json
+import platform
+from collections.abc import Mapping
+from contextlib import closing
+
+from previewbot.demo.base_image import filesystem
+
+PAUSE = "previewbot/pause:1"
+BASE = "previewbot/base:1"
+
+_BUSYBOX = {"Env": ["PATH=/bin"], "WorkingDir": "/", "Cmd": ["sh"]}
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+def push_first_images(registry: str) -> None:
+    """Push what every pod and every build here stands on: the pause image, and busybox as ``previewbot/base:1``."""
+    tar = filesystem()
+    push(registry, BASE, tar, _BUSYBOX)
+    push(registry, PAUSE, tar, {"Entrypoint": ["/bin/busybox", "sleep", "infinity"], "User": "65535:65535"})
+
+
+def push(registry: str, name: str, tar: bytes, config: Mapping[str, object]) -> str:
+    """Push an image of one layer, an uncompressed tar, as ``repository:tag``; returns its digest.
+
+    ``config`` is the ``config`` of the OCI image: ``Env``, ``Cmd``, ``Entrypoint``, ``User``, ``WorkingDir``.
+    """
+    repository, _, tag = name.rpartition(":")
+    layer = gzip.compress(tar, 1, mtime=0)
+    image = json.dumps({
+        "architecture": _MACHINES.get(platform.machine(), platform.machine()), "os": "linux", "config": config,
+        "rootfs": {"type": "layers", "diff_ids": [_digest(tar)]},
+    }).encode()  # fmt: skip
+    manifest = json.dumps({
+        "schemaVersion": 2, "mediaType": _MANIFEST,
+        "config": {"mediaType": _CONFIG, "digest": _digest(image), "size": len(image)},
+        "layers": [{"mediaType": _LAYER, "digest": _digest(layer), "size": len(layer)}],
+    }).encode()  # fmt: skip
+    with closing(http.client.HTTPConnection("127.0.0.1", int(registry.rpartition(":")[2]), timeout=30)) as connection:
+        for blob in (layer, image):
+            _upload(connection, repository, blob)
+        _send(connection, "PUT", f"/v2/{repository}/manifests/{tag}", body=manifest, kind=_MANIFEST)
+    return _digest(manifest)
+
+
+def _upload(connection: http.client.HTTPConnection, repository: str, blob: bytes) -> None:
+    place = _send(connection, "POST", f"/v2/{repository}/blobs/uploads/")
+    joined = "&" if "?" in place else "?"
+    _send(connection, "PUT", f"{place}{joined}digest={_digest(blob)}", body=blob, kind="application/octet-stream")
+
+
+def _send(connection: http.client.HTTPConnection, method: str, path: str, *, body: bytes = b"", kind: str = "") -> str:
+    """Returns where the registry says to go on."""
+    connection.request(method, path, body, {"Content-Type": kind} if kind else {})
+    answer = connection.getresponse()
+    said = answer.read()
+    if answer.status >= 300:
+        raise OSError(f"{method} {path}: {answer.status} {said[:300]!r}")
+    return answer.getheader("Location", "")
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -1,0 +1,319 @@
+"""What runs in a cluster, and with which settings; pure but for the files that ``configure`` writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.cluster.box import Box
+from tests.cluster.trust import NODE
+
+Programs = Mapping[str, Path]
+
+_EVERYWHERE = ("net", "mount", "pid", "ipc")
+_MACHINES_NETWORK = ("mount", "pid", "ipc")
+"""For what listens on the machine's own loopback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process: ``namespaces`` of the box that it enters, and what it is started with."""
+
+    name: str
+    command: tuple[str, ...]
+    namespaces: tuple[str, ...] = _EVERYWHERE
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def first(box: Box, programs: Programs) -> list[Part]:
+    """What needs nobody else."""
+    registry = str(programs["docker-registry"])
+    own_proc = ("unshare", "--mount", "--mount-proc")  # the machine's folders: builds ask the machine's name servers
+    return [
+        Part("etcd", _etcd(programs)),
+        Part("apiserver", _apiserver(box, programs)),
+        Part("containerd", (str(programs["containerd"]), "--config", str(box.folder / "containerd.toml"))),
+        Part("registry", (registry, "serve", str(box.folder / "registry.json")), _MACHINES_NETWORK),
+        Part("registry-inside", (registry, "serve", str(box.folder / "registry.json"))),
+        Part(
+            "buildkitd",
+            (*own_proc, str(programs["buildkitd"]), "--config", str(box.folder / "buildkitd.toml")),
+            ("pid",),
+        ),
+    ]
+
+
+def second(box: Box, programs: Programs) -> list[Part]:
+    """What needs the API server."""
+    return [
+        Part("controller-manager", _controller_manager(box, programs)),
+        Part("kubelet", _kubelet(box, programs)),
+        Part("scheduler", _scheduler(box, programs)),
+        Part("proxy", _proxy(box, programs)),
+        Part("coredns", (str(programs["coredns"]), "-conf", str(box.folder / "Corefile"))),
+    ]
+
+
+def third(box: Box, programs: Programs) -> list[Part]:
+    """What needs the definitions of the Gateway API: Traefik, on the machine's loopback, which the box is led to."""
+    kubeconfig = _trust(box, "admin.kubeconfig")
+    return [Part("traefik", (str(programs["traefik"]), *_traefik(box)), _MACHINES_NETWORK, {"KUBECONFIG": kubeconfig})]
+
+
+def _trust(box: Box, name: str) -> str:
+    return str(box.folder / "trust" / name)
+
+
+def _etcd(programs: Programs) -> tuple[str, ...]:
+    """In memory, and gone with the box."""
+    return (str(programs["etcd"]), "--data-dir=/run/etcd", "--log-level=warn")
+
+
+def _apiserver(box: Box, programs: Programs) -> tuple[str, ...]:
+    return (
+        str(programs["kube-apiserver"]),
+        "--etcd-servers=http://127.0.0.1:2379",
+        f"--bind-address={box.node}",
+        f"--advertise-address={box.node}",
+        f"--service-cluster-ip-range=10.{box.number}.128.0/17",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        "--allow-privileged=true",
+        f"--client-ca-file={_trust(box, 'ca.crt')}",
+        f"--tls-cert-file={_trust(box, 'apiserver.crt')}",
+        f"--tls-private-key-file={_trust(box, 'apiserver.key')}",
+        f"--kubelet-certificate-authority={_trust(box, 'ca.crt')}",
+        f"--kubelet-client-certificate={_trust(box, 'apiserver-to-kubelet.crt')}",
+        f"--kubelet-client-key={_trust(box, 'apiserver-to-kubelet.key')}",
+        "--kubelet-preferred-address-types=InternalIP",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        f"--service-account-key-file={_trust(box, 'service-accounts.pub')}",
+        f"--service-account-signing-key-file={_trust(box, 'service-accounts.key')}",
+        f"--requestheader-client-ca-file={_trust(box, 'front-proxy-ca.crt')}",
+        "--requestheader-allowed-names=front-proxy",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-username-headers=X-Remote-User",
+        f"--proxy-client-cert-file={_trust(box, 'front-proxy.crt')}",
+        f"--proxy-client-key-file={_trust(box, 'front-proxy.key')}",
+        "--enable-aggregator-routing=true",
+        "--profiling=false",
+    )
+
+
+def _controller_manager(box: Box, programs: Programs) -> tuple[str, ...]:
+    return (
+        str(programs["kube-controller-manager"]),
+        f"--kubeconfig={_trust(box, 'controller-manager.kubeconfig')}",
+        f"--root-ca-file={_trust(box, 'ca.crt')}",
+        f"--service-account-private-key-file={_trust(box, 'service-accounts.key')}",
+        "--use-service-account-credentials=true",
+        "--leader-elect=false",
+        "--node-monitor-period=1s",
+        "--profiling=false",
+    )
+
+
+def _scheduler(box: Box, programs: Programs) -> tuple[str, ...]:
+    kubeconfig = _trust(box, "scheduler.kubeconfig")
+    return (str(programs["kube-scheduler"]), f"--kubeconfig={kubeconfig}", "--leader-elect=false")
+
+
+def _proxy(box: Box, programs: Programs) -> tuple[str, ...]:
+    return (str(programs["kube-proxy"]), f"--config={box.folder / 'proxy.json'}", f"--hostname-override={NODE}")
+
+
+def _kubelet(box: Box, programs: Programs) -> tuple[str, ...]:
+    return (
+        str(programs["kubelet"]),
+        f"--config={box.folder / 'kubelet.json'}",
+        f"--kubeconfig={_trust(box, 'kubelet.kubeconfig')}",
+        f"--hostname-override={NODE}",
+        f"--node-ip={box.node}",
+        f"--root-dir={box.folder / 'kubelet'}",
+    )
+
+
+def _traefik(box: Box) -> tuple[str, ...]:
+    address = box.ingress.partition(":")[0]
+    return (
+        f"--entrypoints.web.address={box.ingress}",
+        "--entrypoints.web.transport.lifecycle.gracetimeout=1s",
+        "--providers.providersthrottleduration=50ms",
+        "--providers.kubernetesingress=true",
+        "--providers.kubernetesingress.throttleduration=50ms",
+        f"--providers.kubernetesingress.ingressendpoint.ip={address}",
+        "--providers.kubernetesgateway=true",
+        "--providers.kubernetesgateway.throttleduration=50ms",
+        f"--providers.kubernetesgateway.statusaddress.ip={address}",
+        "--global.checknewversion=false",
+        "--global.sendanonymoususage=false",
+        "--log.level=WARN",
+    )
+
+
+def configure(box: Box, containers: str) -> None:
+    """Write the files that the parts read; ``containers`` is the folder of the CNI's programs."""
+    for name, text in _files(box, containers).items():
+        path = box.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def _files(box: Box, containers: str) -> dict[str, str]:
+    here = f"http://{box.registry}"
+    registry = f'server = "{here}"\n[host."{here}"]\ncapabilities = ["pull", "resolve"]\n'
+    return {
+        "containerd.toml": _containerd(box, containers),
+        f"hosts/{box.registry}/hosts.toml": registry,
+        "hosts/docker.io/hosts.toml": registry,
+        "cni/10-pods.conflist": json.dumps(_cni(box)),
+        "kubelet.json": json.dumps(_kubelet_settings(box)),
+        "proxy.json": json.dumps(_proxy_settings(box)),
+        "registry.json": json.dumps(_registry(box)),
+        "buildkitd.toml": _buildkitd(box),
+        "Corefile": _corefile(box),
+        "resolv.conf": f"nameserver {box.node}\n",
+    }
+
+
+def _containerd(box: Box, containers: str) -> str:
+    cri = 'plugins."io.containerd.grpc.v1.cri"'
+    return f"""\
+version = 2
+root = "{box.folder}/containerd"
+state = "/run/containerd"
+disabled_plugins = [
+  "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.tracing.processor.v1.otlp",
+]
+[debug]
+level = "warn"
+[grpc]
+address = "/run/containerd.sock"
+[{cri}]
+sandbox_image = "{box.registry}/previewbot/pause:1"
+restrict_oom_score_adj = true  # a machine may lack the right to lower these scores
+enable_unprivileged_ports = true
+[{cri}.cni]
+bin_dir = "{containers}"
+conf_dir = "{box.folder}/cni"
+[{cri}.registry]
+config_path = "{box.folder}/hosts"
+[{cri}.containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[{cri}.containerd.runtimes.runc.options]
+SystemdCgroup = false
+"""
+
+
+def _cni(box: Box) -> dict[str, object]:
+    """Every pod on a cable of its own, so that all they say to each other passes the node's rules for services."""
+    addresses = {
+        "type": "host-local",
+        "ranges": [[{"subnet": f"10.{box.number}.0.0/24"}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
+    return {
+        "cniVersion": "0.4.0",
+        "name": "pods",
+        "plugins": [
+            {"type": "ptp", "ipMasq": False, "ipam": addresses},
+            {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True},
+        ],
+    }
+
+
+def _kubelet_settings(box: Box) -> dict[str, object]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "containerRuntimeEndpoint": "unix:///run/containerd.sock",
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{box.cgroup}",
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        "clusterDNS": [box.node],
+        "clusterDomain": "cluster.local",
+        "resolvConf": str(box.folder / "resolv.conf"),
+        "volumePluginDir": str(box.folder / "kubelet-plugins"),
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": _trust(box, "ca.crt")},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": _trust(box, "kubelet-server.crt"),
+        "tlsPrivateKeyFile": _trust(box, "kubelet-server.key"),
+        # Tests ask for much at once, and a full disk of the machine is no reason to evict what they look at.
+        "serializeImagePulls": False,
+        "registryPullQPS": 0,
+        "eventRecordQPS": 0,
+        "syncFrequency": "10s",
+        "imageGCHighThresholdPercent": 100,
+        "evictionHard": {"nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%"},
+    }
+
+
+def _proxy_settings(box: Box) -> dict[str, object]:
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "clientConnection": {"kubeconfig": _trust(box, "proxy.kubeconfig")},
+        "mode": "iptables",
+        "clusterCIDR": f"10.{box.number}.0.0/24",
+        "iptables": {"minSyncPeriod": "100ms"},
+        # Limits of the whole machine's kernel, which are not ours to set.
+        "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+    }
+
+
+def _registry(box: Box) -> dict[str, object]:
+    """For two processes on one folder, inside and outside: neither may remember what the other changes."""
+    return {
+        "version": "0.1",
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(box.folder / "registry")},
+            "delete": {"enabled": True},
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        },
+        "http": {"addr": f"127.0.0.1:{box.registry.rpartition(':')[2]}", "secret": "shared by both"},
+    }
+
+
+def _buildkitd(box: Box) -> str:
+    return f"""\
+root = "{box.folder}/buildkit"
+[grpc]
+address = ["unix://{box.folder}/buildkitd.sock"]
+[otel]
+socketPath = "{box.folder}/buildkit-otel.sock"
+[cdi]
+disabled = true
+[worker.oci]
+snapshotter = "auto"
+defaultCgroupParent = "{box.cgroup}/builds"
+[worker.containerd]
+enabled = false
+[registry."{box.registry}"]
+http = true
+[registry."docker.io"]
+mirrors = ["{box.registry}"]
+"""
+
+
+def _corefile(box: Box) -> str:
+    return f"""\
+.:53 {{
+  bind {box.node}
+  errors
+  kubernetes cluster.local in-addr.arpa {{
+    kubeconfig {_trust(box, "admin.kubeconfig")}
+    ttl 5
+  }}
+}}
+"""

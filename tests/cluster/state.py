@@ -1,0 +1,68 @@
+"""What a developer or a test is told of a cluster: one file, ``state.json``, with the kubeconfig beside it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+FILE = "state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster that is up.
+
+    ``registry`` is its name in images, ``localhost:PORT``, for pods, builds and the machine alike. ``buildkit`` is a
+    ``unix://`` address. ``ingress`` is ``127.0.0.1:PORT``, where Traefik answers for the Ingresses of ``ingress_class``
+    and the HTTPRoutes of the Gateway ``gateway``, a ``namespace/name``. ``network`` is led to from the machine: pods
+    and services answer there, too. ``programs`` has the paths of kubectl, buildctl, helm and every other one, and
+    ``processes`` tells each process's id and when it was born.
+    """
+
+    number: int
+    kubeconfig: str
+    registry: str
+    buildkit: str
+    ingress: str
+    ingress_class: str
+    gateway: str
+    network: str
+    logs: str
+    programs: Mapping[str, str]
+    processes: Mapping[str, Mapping[str, Any]]
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        """Run kubectl and give what it says; raises ``AssertionError`` with its complaint."""
+        return self._run([self.programs["kubectl"], "--kubeconfig", self.kubeconfig, *arguments], given)
+
+    def build(self, context: Path, name: str) -> str:
+        """Build a folder's Dockerfile and push it as ``repository:tag``; gives the full name of the image."""
+        image = f"{self.registry}/{name}"
+        self._run(
+            [
+                self.programs["buildctl"], "--addr", self.buildkit, "build", "--frontend", "dockerfile.v0",
+                "--local", f"context={context}", "--local", f"dockerfile={context}",
+                "--output", f"type=image,name={image},push=true",
+            ]
+        )  # fmt: skip
+        return image
+
+    def _run(self, command: list[str], given: str | None = None) -> str:
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def save(self, folder: Path) -> None:
+        """Write it down, at once or not at all."""
+        aside = folder / f".{FILE}"
+        aside.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        aside.rename(folder / FILE)
+
+
+def load(folder: Path) -> Cluster:
+    """Read a cluster's state; raises ``FileNotFoundError`` where none was written."""
+    return Cluster(**json.loads((folder / FILE).read_text()))
