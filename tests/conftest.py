@@ -6,6 +6,7 @@ import pytest
 
 pytest_plugins = [
     "tests.fixtures.caddy",
+    "tests.fixtures.cluster",
     "tests.fixtures.engine",
     "tests.fixtures.github",
     "tests.fixtures.postgres",

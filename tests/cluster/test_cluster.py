@@ -1,0 +1,132 @@
+"""The cluster is a real one: what runs in the world's clusters runs here, and what they refuse is refused."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.cluster.images import BASE
+from tests.cluster.state import Cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace that lets in restricted pods only."""
+    name = f"test-{uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    _apply(cluster, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def test_its_node_is_ready_and_of_the_version_that_was_built(cluster: Cluster) -> None:
+    shown = json.loads(cluster.kubectl("get", "nodes", "-o", "json"))["items"]
+    (node,) = shown
+    ready = [each["status"] for each in node["status"]["conditions"] if each["type"] == "Ready"]
+    assert (ready, node["status"]["nodeInfo"]["kubeletVersion"][:6]) == (["True"], "v1.34.")
+
+
+@pytest.mark.parametrize("kind", ["Ingress", "HTTPRoute"])
+def test_a_restricted_deployment_answers_through_traefik(cluster: Cluster, namespace: str, kind: str) -> None:
+    host = f"{namespace}.example.test"
+    _apply(cluster, _deployment(namespace, BASE), _service(namespace), _front(cluster, namespace, kind, host))
+    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/web", "--timeout=60s")
+    _eventually(lambda: _visit(cluster, host) == (200, "root:x:0:"))
+
+
+def test_a_pod_finds_a_service_by_its_name(cluster: Cluster, namespace: str) -> None:
+    _apply(cluster, _deployment(namespace, BASE), _service(namespace))
+    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/web", "--timeout=60s")
+    asked = ("-n", namespace, "exec", "deployment/web", "--", "wget", "-qO-", "http://web/group")
+    assert cluster.kubectl(*asked).strip() == "root:x:0:"
+
+
+def test_an_image_that_was_built_and_pushed_runs(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN mkdir /site && echo built > /site/group\n")
+    image = cluster.build(tmp_path, f"{namespace}/site:1")
+    _apply(cluster, _deployment(namespace, image, folder="/site"), _service(namespace))
+    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/web", "--timeout=60s")
+    asked = ("-n", namespace, "exec", "deployment/web", "--", "wget", "-qO-", "http://web/group")
+    assert cluster.kubectl(*asked).strip() == "built"
+
+
+def test_a_pod_that_may_do_too_much_is_not_let_in(cluster: Cluster, namespace: str) -> None:
+    pod = ("-n", namespace, "run", "mighty", f"--image={BASE}", "--privileged")
+    with pytest.raises(AssertionError, match="violates PodSecurity"):
+        cluster.kubectl(*pod)
+
+
+def _deployment(namespace: str, image: str, folder: str = "/etc") -> dict[str, object]:
+    container = {
+        "name": "web",
+        "image": image,
+        "command": ["httpd", "-f", "-p", "8080", "-h", folder],
+        "ports": [{"containerPort": 8080}],
+        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    safe = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
+    pod = {"containers": [container], "securityContext": safe, "terminationGracePeriodSeconds": 0}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": namespace},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": pod},
+        },
+    }
+
+
+def _service(namespace: str) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
+    }
+
+
+def _front(cluster: Cluster, namespace: str, kind: str, host: str) -> dict[str, object]:
+    metadata = {"name": "web", "namespace": namespace}
+    if kind == "Ingress":
+        backend = {"service": {"name": "web", "port": {"number": 80}}}
+        paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+        spec: dict[str, object] = {"rules": [{"host": host, "http": {"paths": paths}}]}
+        return {"apiVersion": "networking.k8s.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+    where, _, name = cluster.gateway.partition("/")
+    spec = {
+        "hostnames": [host],
+        "parentRefs": [{"name": name, "namespace": where}],
+        "rules": [{"backendRefs": [{"name": "web", "port": 80}]}],
+    }
+    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _apply(cluster: Cluster, *things: dict[str, object]) -> None:
+    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": things})
+    cluster.kubectl("apply", "--server-side", "-f", "-", given=given)
+
+
+def _visit(cluster: Cluster, host: str) -> tuple[int, str]:
+    with closing(http.client.HTTPConnection(cluster.ingress, timeout=5)) as connection:
+        connection.request("GET", "/group", headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode().strip()
+
+
+def _eventually(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
