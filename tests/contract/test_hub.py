@@ -76,7 +76,7 @@ async def test_open_pulls_are_listed_over_all_pages(shop: Shop, hub: GitHubHub) 
     made = await opened(shop)
     for number in range(2, 140):
         shop.repository.pulls[number] = Pull(
-            number, number, "x", "alice", "b", "main", made.commits, made.created_at, "acme/shop"
+            number, number, "x", "alice", "b", "main", made.commits, made.created_at, shop.repository.id
         )
     repository = await hub.repository(shop.repository.id)
     assert repository

@@ -49,7 +49,7 @@ async def _backend(github: SimulatedGitHub, request: Request, path: str) -> Resp
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_PROJECT_ROOT": str(github.root.absolute()),
+            "GIT_PROJECT_ROOT": str(github.root),
             "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
             "PATH_INFO": path,
             "QUERY_STRING": request.url.query,

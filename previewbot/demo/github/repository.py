@@ -68,6 +68,11 @@ async def point(folder: Path, ref: str, sha: str | None) -> None:
     await git(folder, "update-ref", *(("-d", ref) if sha is None else (ref, sha)))
 
 
+async def fetch(folder: Path, other: Path, ref: str, *, to: str | None = None) -> None:
+    """Bring a ref of another repository over, under its own name or another."""
+    await git(folder, "fetch", "--quiet", str(other), f"+{ref}:{to or ref}")
+
+
 async def read(folder: Path, sha: str, path: str) -> str:
     """Read a text file of a commit."""
     return await git(folder, "cat-file", "blob", f"{sha}:{path}")

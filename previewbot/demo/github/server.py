@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -19,6 +17,7 @@ from starlette.types import ASGIApp
 from previewbot.demo.github import repository as git
 from previewbot.demo.github.faults import Faults
 from previewbot.demo.github.hooks import Hooks
+from previewbot.demo.github.news import News
 from previewbot.demo.github.shapes import Shapes
 from previewbot.demo.github.state import App, Comment, Pull, Repository, State, new_key, now
 
@@ -45,7 +44,7 @@ class SimulatedGitHub:
         """Repositories lie below ``root``; ``transport`` replaces real HTTP for webhook deliveries."""
         from previewbot.demo.github.routes import routes  # noqa: PLC0415 - they need this very class
 
-        self.root = root
+        self.root = root.absolute()
         self.base_url = base_url
         permissions, events = dict(DEFAULT_PERMISSIONS), list(DEFAULT_EVENTS)
         app = App(12345, "previewbot", "", secrets.token_hex(20), permissions, events, key=_first_key())
@@ -53,6 +52,7 @@ class SimulatedGitHub:
         self.state.account(app.bot, "Bot")
         self.shapes = Shapes(base_url, self.state)
         self.hooks = Hooks(self.state, changed=self.changed, transport=transport)
+        self._news = News(self.state, self.shapes, self.hooks, changed=self.changed)
         self.faults = Faults()
         self.requests: list[tuple[str, str]] = []
         """Method and path of every API request so far."""
@@ -94,9 +94,7 @@ class SimulatedGitHub:
         await git.create(self.folder(made))
         first = await git.commit(self.folder(made), None, files, "The first commit")
         await git.point(self.folder(made), "refs/heads/main", first)
-        self._send(
-            "installation_repositories", made, "added", repositories_added=[self._brief(made)], repositories_removed=[]
-        )
+        self._news.selected(made)
         return made
 
     async def open_pull(
@@ -111,61 +109,77 @@ class SimulatedGitHub:
     ) -> Pull:
         """Open a pull request from a new branch; ``fork`` is the full name of another repository it comes from."""
         number = max(repository.pulls, default=0) + 1
+        head = await self._fork(repository, fork) if fork else repository
         base = await git.git(self.folder(repository), "rev-parse", "refs/heads/main")
-        head = await git.commit(self.folder(repository), base, files, title)
-        branch = f"change-{number}"
         pull = Pull(
-            next(self.state.ids), number, title, author, branch, "main", [base, head], now(),
-            fork or repository.full_name, draft=draft,
-        )  # fmt: skip
-        if fork and self.state.find(fork) is None:
-            other = Repository(next(self.state.ids), fork, is_installed=False)
-            self.state.repositories[other.id] = other
+            next(self.state.ids), number, title, author, f"change-{number}", "main", [base], now(), head.id, draft=draft
+        )
+        await self._commit(repository, pull, files, title)
         repository.pulls[number] = pull
-        if fork is None:
-            await git.point(self.folder(repository), f"refs/heads/{branch}", head)
-        await git.point(self.folder(repository), f"refs/pull/{number}/head", head)
-        self._pull(repository, pull, "opened")
+        self._news.pull(repository, pull, "opened")
         return pull
 
     async def push(self, repository: Repository, pull: Pull, files: git.Files, message: str = "Another change") -> str:
         """Push a commit to the branch of a pull request, and return its name."""
-        before, folder = pull.sha, self.folder(repository)
-        head = await git.commit(folder, before, files, message)
-        pull.commits.append(head)
-        await git.point(folder, f"refs/heads/{pull.head_ref}", head)
-        await git.point(folder, f"refs/pull/{pull.number}/head", head)
-        self._send("push", repository, None, ref=f"refs/heads/{pull.head_ref}", before=before, after=head)
-        self._pull(repository, pull, "synchronize", before=before, after=head)
-        return head
+        before = pull.sha
+        after = await self._commit(repository, pull, files, message)
+        self._news.push(self._head(pull), pull.head_ref, before, after)
+        self._news.pull(repository, pull, "synchronize", before=before, after=after)
+        return after
+
+    async def _fork(self, repository: Repository, full_name: str) -> Repository:
+        """A fork with everything that is on ``main``, where the App is not installed; made if there is none."""
+        found = self.state.find(full_name)
+        if found is None:
+            found = Repository(next(self.state.ids), full_name, is_installed=False, is_fork=True)
+            self.state.repositories[found.id] = found
+            await git.create(self.folder(found))
+        await git.fetch(self.folder(found), self.folder(repository), "refs/heads/main")
+        return found
+
+    def _head(self, pull: Pull) -> Repository:
+        if pull.head_repository is None:
+            raise ValueError("the repository that the pull request comes from is gone")
+        return self.state.repositories[pull.head_repository]
+
+    async def _commit(self, repository: Repository, pull: Pull, files: git.Files, message: str) -> str:
+        """Commit to the head branch where that lives; the base repository gets the commit, but no branch of a fork."""
+        head, branch = self._head(pull), f"refs/heads/{pull.head_ref}"
+        made = await git.commit(self.folder(head), pull.sha, files, message)
+        await git.point(self.folder(head), branch, made)
+        if head is not repository:
+            await git.fetch(self.folder(repository), self.folder(head), branch, to=f"refs/pull/{pull.number}/head")
+        await git.point(self.folder(repository), f"refs/pull/{pull.number}/head", made)
+        pull.commits.append(made)
+        return made
 
     def comment(self, repository: Repository, pull: Pull, login: str, body: str) -> Comment:
         """Write a comment."""
         made = Comment(next(self.state.ids), login, body, now(), now())
         pull.comments.append(made)
-        self._comment(repository, pull, made)
+        self._news.comment(repository, pull, made)
         return made
 
     def close(self, repository: Repository, pull: Pull, *, merge: bool = False) -> None:
         """Close a pull request, or merge it."""
         pull.state, pull.closed_at = "closed", now()
         pull.merged_at = now() if merge else None
-        self._pull(repository, pull, "closed")
+        self._news.pull(repository, pull, "closed")
 
     def reopen(self, repository: Repository, pull: Pull) -> None:
         """Open a closed pull request again."""
         pull.state, pull.closed_at = "open", None
-        self._pull(repository, pull, "reopened")
+        self._news.pull(repository, pull, "reopened")
 
     def label(self, repository: Repository, pull: Pull, name: str, *, remove: bool = False) -> None:
         """Put a label on a pull request, or take it off."""
         pull.labels = [each for each in pull.labels if each != name] + ([] if remove else [name])
-        self._pull(repository, pull, "unlabeled" if remove else "labeled", label=self.shapes.label(name))
+        self._news.pull(repository, pull, "unlabeled" if remove else "labeled", label=self.shapes.label(name))
 
     def set_draft(self, repository: Repository, pull: Pull, *, draft: bool) -> None:
         """Make a pull request a draft, or ready."""
         pull.draft = draft
-        self._pull(repository, pull, "converted_to_draft" if draft else "ready_for_review")
+        self._news.pull(repository, pull, "converted_to_draft" if draft else "ready_for_review")
 
     def allow(self, repository: Repository, login: str, permission: str) -> None:
         """Give a person a permission: admin, write, read or none."""
@@ -175,55 +189,17 @@ class SimulatedGitHub:
     def rename(self, repository: Repository, full_name: str) -> None:
         """Rename or transfer a repository; its old name leads to it."""
         self.state.moved[repository.full_name] = repository.id
-        for pull in repository.pulls.values():
-            if pull.head_repository == repository.full_name:
-                pull.head_repository = full_name
         repository.full_name = full_name
-        self._send("repository", repository, "renamed")
+        self._news.renamed(repository)
 
     def uninstall(self, repository: Repository | None = None) -> None:
         """Take the App out of one repository, or of the whole organisation."""
         if repository is None:
+            self._news.uninstalled(self.state.installed())
             self.state.is_installed = False
-            briefs = [self._brief(each) for each in self.state.repositories.values() if each.is_installed]
-            payload = {"action": "deleted", "installation": self.shapes.installation(), "repositories": briefs}
-            self.hooks.send("installation", payload | {"sender": self.shapes.account(self.state.account("alice"))})
-            return
-        repository.is_installed = False
-        removed = [self._brief(repository)]
-        self._send(
-            "installation_repositories", repository, "removed", repositories_added=[], repositories_removed=removed
-        )
-
-    # --- what the App is told ---------------------------------------------------------------------------------------
-
-    def _brief(self, repository: Repository) -> dict[str, Any]:
-        name = repository.full_name.split("/")[1]
-        return {"id": repository.id, "node_id": "R_1", "name": name, "full_name": repository.full_name, "private": True}
-
-    def _pull(self, repository: Repository, pull: Pull, action: str, **more: object) -> None:
-        shown = self.shapes.pull(repository, pull)
-        self._send("pull_request", repository, action, number=pull.number, pull_request=shown, **more)
-
-    def _comment(self, repository: Repository, pull: Pull, comment: Comment) -> None:
-        self._send(
-            "issue_comment", repository, "created", issue=self.shapes.issue(repository, pull),
-            comment=self.shapes.comment(repository, pull, comment), sender=comment.author,
-        )  # fmt: skip
-
-    def _send(self, event: str, repository: Repository, action: str | None, **more: object) -> None:
-        sender = self.state.account(str(more.pop("sender", "alice")))
-        payload: Mapping[str, object] = {
-            **({"action": action} if action else {}),
-            **more,
-            "repository": self.shapes.repository(repository),
-            "organization": {"login": "acme", "id": 1},
-            "installation": {"id": self.state.installation, "node_id": "I_1"},
-            "sender": self.shapes.account(sender),
-        }
-        if repository.is_installed or action == "removed":
-            self.hooks.send(event, dict(payload))
-        self.changed()
+        else:
+            repository.is_installed = False
+            self._news.dropped(repository)
 
 
 @cache

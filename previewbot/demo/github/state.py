@@ -103,8 +103,8 @@ class Pull:
     base_ref: str
     commits: list[str]
     created_at: datetime
-    head_repository: str | None
-    """The full name of the repository it comes from; ``None`` where that was deleted."""
+    head_repository: int | None
+    """The id of the repository it comes from; ``None`` where that was deleted."""
     state: str = "open"
     merged_at: datetime | None = None
     closed_at: datetime | None = None
@@ -129,6 +129,7 @@ class Repository:
     pulls: dict[int, Pull] = field(default_factory=dict)
     deployments: list[Deployment] = field(default_factory=list)
     is_installed: bool = True
+    is_fork: bool = False
 
 
 @dataclass

@@ -14,7 +14,7 @@ class Pulls(Repositories):
         """A pull request; a listing's leaves out what only ``full`` ones have."""
         url = f"{self.base}/repos/{repository.full_name}/pulls/{pull.number}"
         issue = f"{self.base}/repos/{repository.full_name}/issues/{pull.number}"
-        head = self.state.find(pull.head_repository) if pull.head_repository else None
+        head = self.state.repositories.get(pull.head_repository or 0)
         made: Json = {
             "id": pull.id,
             "node_id": node("PullRequest", pull.id),
@@ -46,8 +46,8 @@ class Pulls(Repositories):
             "assignees": [],
             "requested_reviewers": [],
             "requested_teams": [],
-            "head": self._side(pull.head_ref, pull.sha, head or None, pull.author),
-            "base": self._side(pull.base_ref, pull.commits[0], repository, repository.full_name.split("/")[0]),
+            "head": self._side(pull.head_ref, pull.sha, head),
+            "base": self._side(pull.base_ref, pull.commits[0], repository),
             "_links": {
                 name: {"href": url}
                 for name in (
@@ -82,12 +82,14 @@ class Pulls(Repositories):
             }
         return made
 
-    def _side(self, ref: str, sha: str, repository: Repository | None, login: str) -> Json:
+    def _side(self, ref: str, sha: str, repository: Repository | None) -> Json:
+        """One side; GitHub says ``unknown repository`` of a fork that was deleted."""
+        owner = repository.full_name.split("/")[0] if repository else None
         return {
-            "label": f"{login}:{ref}",
+            "label": f"{owner or 'unknown repository'}:{ref}",
             "ref": ref,
             "sha": sha,
-            "user": self.by(login),
+            "user": self.by(owner) if owner else None,
             "repo": self.repository(repository) if repository else None,
         }
 

@@ -30,7 +30,7 @@ class Repositories(Accounts):
             "owner": self.account(self.state.account(owner, "Organization")),
             "html_url": f"{self.base}/{repository.full_name}",
             "description": None,
-            "fork": False,
+            "fork": repository.is_fork,
             "url": url,
             **{f"{each}_url": f"{url}/{each}" for each in _LISTINGS},
             "clone_url": f"{self.base}/{repository.full_name}.git",
@@ -57,6 +57,16 @@ class Repositories(Accounts):
                 ("has_pages", "archived", "disabled", "is_template", "has_discussions", "allow_forking"), False
             ),
             "web_commit_signoff_required": False,
+        }
+
+    def brief(self, repository: Repository) -> Json:
+        """A repository, as events of installations name it."""
+        return {
+            "id": repository.id,
+            "node_id": node("Repository", repository.id),
+            "name": repository.full_name.split("/")[1],
+            "full_name": repository.full_name,
+            "private": True,
         }
 
     def file(self, path: str) -> Json:
