@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.github",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
+    "tests.fixtures.buildkit",  # after those that it imports, or their assertions would say less
     "tests.fixtures.repositories",
     "tests.fixtures.store",
 ]

@@ -1,4 +1,4 @@
-"""What every builder keeps to: the one in memory and ``docker build`` on a real engine alike."""
+"""What every builder keeps to: the one in memory, ``docker build`` on a real engine, and a real BuildKit."""
 
 from __future__ import annotations
 
@@ -31,14 +31,17 @@ def _like_docker(wanted: ImageOrder) -> Outcome | None:
     return None if wanted.commit == ENDLESS else SUCCESS
 
 
-@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.engine)])
+_REAL = {"docker": ("docker_builder", pytest.mark.engine), "buildkit": ("buildkit_builder", pytest.mark.cluster)}
+
+
+@pytest.fixture(params=["fake", *(pytest.param(name, marks=mark) for name, (_, mark) in _REAL.items())])
 def builder(request: pytest.FixtureRequest) -> Iterator[Builder]:
     if request.param == "fake":
         yield FakeBuilder(SystemClock(), _like_docker)
         return
     source: FolderSource = request.getfixturevalue("source")
     source.commits = {commit: {"Dockerfile": text} for commit, text in _DOCKERFILES.items()}
-    yield request.getfixturevalue("docker_builder")
+    yield request.getfixturevalue(_REAL[request.param][0])
 
 
 @dataclass

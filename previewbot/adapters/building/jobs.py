@@ -52,6 +52,11 @@ class Job:
         """Its end where there is none."""
         return replace(self.record, state=BuildState.FAILED, lines=lines)
 
+    def put_off(self, why: str) -> BuildRecord:
+        """Its end where it was hindered by what passes: cancelled, so that it is ordered again."""
+        self.log.remark(f"the build is put off. {why}")
+        return replace(self.record, state=BuildState.CANCELLED, lines=(why,))
+
     def failed_at(self, inputs: Inputs) -> BuildRecord:
         """Its end where a step of its Dockerfile failed: which one, and what it said last."""
         text = inputs.dockerfile.read_bytes().decode("utf-8", "replace")

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from previewbot.core.blueprint import Build
 from previewbot.core.ids import digest, slug
 from previewbot.core.model import ImageOrder
 
@@ -47,11 +46,11 @@ class Names:
         """What to run: an image by its content, whatever happens to its tag."""
         return f"{self.host}/{self.repository}@{digest}"
 
-    def cache(self, order: ImageOrder) -> str:
+    def cache_tag(self, order: ImageOrder) -> str:
         """Where the layers of a service's last build are kept: one tag for each thing that is built."""
-        build: Build = order.build
+        build = order.build
         about = digest(build.context, build.dockerfile, build.target or "", length=12)
-        return f"{self.host}/{self.repository}:{_CACHE}{order.repository.id}-{about}"
+        return f"{_CACHE}{order.repository.id}-{about}"
 
     def labels(self, image: str) -> Mapping[str, str]:
         """Say inside an image whose and which it is; this also keeps the digests of two images apart."""

@@ -19,7 +19,7 @@ import httpx
 
 from previewbot.adapters.buildkit.access import Access
 from previewbot.adapters.buildkit.answers import OPERATOR, judge, nonsense, unreachable
-from previewbot.adapters.buildkit.login import LoginSource, Nobody
+from previewbot.adapters.buildkit.login import Login, LoginSource, Nobody
 from previewbot.adapters.buildkit.names import is_digest
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Reason
@@ -60,9 +60,12 @@ class Registry:
     ) -> None:
         """``plain_http`` is for this machine alone; ``ca_file`` holds certificates that are trusted besides."""
         self.host = host
+        self.plain_http = plain_http
+        self.ca_file = ca_file
+        self._logins = logins or Nobody()
         self._client = httpx.AsyncClient(
             base_url=f"{'http' if plain_http else 'https'}://{host}/v2/",
-            auth=Access(logins or Nobody()),
+            auth=Access(self._logins),
             timeout=_TIMES,
             verify=_trust(ca_file),
             transport=transport,
@@ -72,6 +75,10 @@ class Registry:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._client.aclose()
+
+    def login(self) -> Login | None:
+        """Read as whom previewbot comes; ``Refused`` where that cannot be read."""
+        return self._logins.read()
 
     async def check(self, repository: str) -> None:
         """Ask for the rights to push and to delete, and leave nothing; raises what hinders."""

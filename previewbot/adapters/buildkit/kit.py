@@ -1,0 +1,106 @@
+"""The ``buildctl`` command: how it reaches a BuildKit, and in which surroundings it runs.
+
+It gets a home of its own, which is gone after the build, and hardly any environment: of the operator's secrets it knows
+the registry's login alone, which stands in a file that nobody else can read, never in an argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from previewbot.adapters.building import leash
+from previewbot.adapters.buildkit.answers import OPERATOR
+from previewbot.adapters.buildkit.login import Login
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.model import Reason
+
+_CHECK_LIMIT = 10.0
+_KEPT = 400
+_CERTIFICATES = "certificates"
+_THROUGH_KUBECTL = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+"""What ``kubectl`` needs besides a home, which ``buildctl`` calls for ``kube-pod://``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files with which both sides prove who they are."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def arguments(self) -> list[str]:
+        """Name them."""
+        named = {"--tlscacert": self.ca, "--tlscert": self.certificate, "--tlskey": self.key}
+        return [part for name, file in named.items() if file for part in (name, str(file.absolute()))]
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """One BuildKit, at ``unix://…``, ``tcp://…``, ``kube-pod://…`` or ``docker-container://…``."""
+
+    address: str
+    program: str = "buildctl"
+    tls: Tls = Tls()
+
+    def command(self) -> list[str]:
+        """How every call begins; ``Refused`` where there is no ``buildctl``."""
+        path = shutil.which(self.program)
+        if path is None:
+            said = f"previewbot's machine has no `{self.program}` command: {OPERATOR} has to install BuildKit's client."
+            raise Refused(Reason.RUNTIME_REFUSED, said)
+        return [*leash(), path, "--addr", self.address, *self.tls.arguments()]
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """The whole environment of a call whose home is ``home``."""
+        made = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(home),
+            "DOCKER_CONFIG": str(home),
+            "SSL_CERT_DIR": f"/etc/ssl/certs:{home / _CERTIFICATES}",
+            "NO_COLOR": "1",
+            "LANG": "C.UTF-8",
+        }
+        if self.address.startswith("kube-pod://"):
+            usual = Path.home() / ".kube" / "config"
+            made |= {"KUBECONFIG": str(usual)} if usual.is_file() else {}
+            made |= {name: os.environ[name] for name in _THROUGH_KUBECTL if name in os.environ}
+        return made
+
+    async def check(self) -> str:
+        """Describe it in a line; ``Transient`` where it does not answer, ``Refused`` where it cannot be called."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command(),
+            "debug",
+            "workers",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=self.environment(Path("/nonexistent")),
+        )
+        try:
+            said, _ = await asyncio.wait_for(process.communicate(), _CHECK_LIMIT)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise Transient(f"BuildKit at {self.address} does not answer within {_CHECK_LIMIT:g} s.") from None
+        text = " ".join(said.decode("utf-8", "replace").split())
+        if process.returncode:
+            raise Transient(f"BuildKit at {self.address} cannot be reached: {text[-_KEPT:]}")
+        return f"BuildKit at {self.address} for {text.rpartition(' ')[2]}"
+
+
+def furnish(home: Path, host: str, login: Login | None, ca_file: Path | None) -> None:
+    """Make a home for a call: the login for one registry, and what certificates to trust besides."""
+    auths = {host: {"auth": login.basic}} if login else {}
+    config = home / "config.json"
+    with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        json.dump({"auths": auths}, out)
+    if ca_file:
+        (home / _CERTIFICATES).mkdir()
+        shutil.copyfile(ca_file, home / _CERTIFICATES / "registry.pem")
