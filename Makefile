@@ -16,7 +16,7 @@ help: ## show this
 demo: .venv/.ready ## run the main job here, with a simulated GitHub to look at (ARGS=--once: without a person)
 	@$(BIN)/python -m previewbot demo $(ARGS)
 
-cluster: .venv/.ready ## a real one-node Kubernetes with a registry, BuildKit and Traefik (builds it once: 20 minutes)
+cluster: .venv/.ready ## a real one-node Kubernetes with a registry, BuildKit and Traefik (built once, in 20 to 30 minutes)
 	@$(BIN)/python -m tests.cluster up
 
 cluster-down: ## end that Kubernetes, and leave no trace of it

@@ -1,9 +1,14 @@
-"""``python -m tests.cluster up | down | status | build``: what ``make cluster`` and ``make cluster-down`` call."""
+"""``python -m tests.cluster``: what ``make cluster`` and ``make cluster-down`` call, and more.
+
+``up``, ``down`` and ``status`` · ``build``: every program, also those that no cluster needs · ``image NAME PACKAGE…``:
+a Debian with these packages into the registry, as ``library/python:3.12`` for a Dockerfile's ``python:3.12``.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from previewbot.demo.machine import MachineError
@@ -15,18 +20,19 @@ from tests.cluster.state import Cluster, load
 def main() -> int:
     """Do what the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster")
-    parser.add_argument("what", choices=("up", "down", "status", "build"))
+    parser.add_argument("what", choices=("up", "down", "status", "build", "image"))
+    parser.add_argument("words", nargs="*", help="with image: its repository:tag, and Debian packages")
     parser.add_argument("--state", type=Path, default=Path(".cluster"), help="folder of state.json and kubeconfig")
     parser.add_argument("--all", action="store_true", help="with down: every cluster of this machine")
     asked = parser.parse_args()
     try:
-        return _do(asked.what, asked.state, every=asked.all)
+        return _do(asked.what, asked.state, asked.words, every=asked.all)
     except MachineError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _do(what: str, state: Path, *, every: bool) -> int:
+def _do(what: str, state: Path, words: Sequence[str], *, every: bool) -> int:
     if what == "up":
         print(_introduce(lifecycle.up(state, _say), state))
     elif what == "down":
@@ -35,6 +41,8 @@ def _do(what: str, state: Path, *, every: bool) -> int:
         lifecycle.down(state, _say)
     elif what == "build":
         _build()
+    elif what == "image":
+        _make_image(load(state), *words)
     else:
         return _show(state)
     return 0
@@ -45,6 +53,13 @@ def _build() -> None:
 
     for path in tools.build(_say, tools.MODULES + tools.MORE).values():
         print(path)
+
+
+def _make_image(cluster: Cluster, name: str, *packages: str) -> None:
+    from tests.cluster import debian, images
+
+    digest = images.push(cluster.registry, name, debian.filesystem(packages, _say), debian.CONFIG)
+    print(f"{cluster.registry}/{name}@{digest}")
 
 
 def _show(state: Path) -> int:

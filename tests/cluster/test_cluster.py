@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.cluster import debian, images
 from tests.cluster.images import BASE
 from tests.cluster.state import Cluster
 
@@ -53,10 +54,26 @@ def test_a_pod_finds_a_service_by_its_name(cluster: Cluster, namespace: str) -> 
 def test_an_image_that_was_built_and_pushed_runs(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN mkdir /site && echo built > /site/group\n")
     image = cluster.build(tmp_path, f"{namespace}/site:1")
-    _apply(cluster, _deployment(namespace, image, folder="/site"), _service(namespace))
+    _apply(cluster, _deployment(namespace, image, "httpd", "-f", "-p", "8080", "-h", "/site"), _service(namespace))
     cluster.kubectl("-n", namespace, "rollout", "status", "deployment/web", "--timeout=60s")
     asked = ("-n", namespace, "exec", "deployment/web", "--", "wget", "-qO-", "http://web/group")
     assert cluster.kubectl(*asked).strip() == "built"
+
+
+def test_a_debian_that_was_made_here_is_built_on_by_its_name_at_docker_hub(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    tar = debian.filesystem(["python3"], print)
+    images.push(cluster.registry, f"library/{namespace}:1", tar, debian.CONFIG)
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {namespace}:1\nRUN mkdir /site && python3 -c 'print(6)' > /site/group\n"
+    )
+    image = cluster.build(tmp_path, f"{namespace}/site:1")
+    serve = ("python3", "-m", "http.server", "8080", "--directory", "/site")
+    _apply(cluster, _deployment(namespace, image, *serve), _service(namespace))
+    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/web", "--timeout=60s")
+    asked = ("-c", "from urllib.request import urlopen; print(urlopen('http://web/group').read())")
+    assert cluster.kubectl("-n", namespace, "exec", "deployment/web", "--", "python3", *asked) == "b'6\\n'\n"
 
 
 def test_a_pod_that_may_do_too_much_is_not_let_in(cluster: Cluster, namespace: str) -> None:
@@ -65,11 +82,11 @@ def test_a_pod_that_may_do_too_much_is_not_let_in(cluster: Cluster, namespace: s
         cluster.kubectl(*pod)
 
 
-def _deployment(namespace: str, image: str, folder: str = "/etc") -> dict[str, object]:
+def _deployment(namespace: str, image: str, *serve: str) -> dict[str, object]:
     container = {
         "name": "web",
         "image": image,
-        "command": ["httpd", "-f", "-p", "8080", "-h", folder],
+        "command": serve or ["httpd", "-f", "-p", "8080", "-h", "/etc"],
         "ports": [{"containerPort": 8080}],
         "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

@@ -47,7 +47,7 @@ def build(say: Say, modules: Sequence[str] = MODULES) -> dict[str, Path]:
     """Build what is not in the cache yet; gives each program's path by its name."""
     missing = [each for each in modules if not _bin(each).is_dir()]
     if missing:
-        say(f"Building {', '.join(missing)} once into {_cache()}; all of it takes about 20 minutes on two cores")
+        say(f"Building {', '.join(missing)} once into {_cache()}; all of it takes 20 to 30 minutes on two cores")
     for number, each in enumerate(missing, 1):
         _build(each, say, f"{each} ({number} of {len(missing)})")
     return {program.name: program for each in modules for program in _bin(each).iterdir()}
