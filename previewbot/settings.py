@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_PREFIX = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _SIZES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
@@ -37,6 +49,13 @@ def _size(value: object) -> object:
     if not found:
         raise ValueError("a size such as 512MiB or 2GiB is needed")
     return int(found[1]) * _SIZES[found[2]]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -111,6 +130,83 @@ class DockerSettings(_Section):
     builds_at_once: int = Field(2, ge=1, le=64, description="Builds that run at the same time.")
 
 
+class BuildKitSettings(_Section):
+    """What builds images, where environments run in a cluster."""
+
+    address: str = Field(
+        "unix:///run/buildkit/buildkitd.sock",
+        description="unix:///…, tcp://HOST:PORT, kube-pod://POD?namespace=NAME or docker-container://NAME.",
+    )
+    tls_ca_file: Path | None = Field(None, description="For tcp://: who may have signed BuildKit's certificate.")
+    tls_certificate_file: Path | None = Field(None, description="For tcp://: previewbot's own certificate.")
+    tls_key_file: Path | None = Field(None, description="For tcp://: the key of that certificate.")
+    buildctl: str = Field("buildctl", description="BuildKit's client: a path, or a name to find on PATH.")
+    cache: Literal["registry", "inline", "none"] = Field(
+        "registry", description="Where layers are kept beside BuildKit's own disk."
+    )
+    build_time_limit: Duration = Field(timedelta(minutes=15), description="How long one build may take.")
+    builds_at_once: int = Field(2, ge=1, le=64, description="Builds that run at the same time.")
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, address: str) -> str:
+        if not re.match(r"(unix|tcp|kube-pod|docker-container)://.", address):
+            raise ValueError("an address such as unix:///run/buildkit/buildkitd.sock or tcp://HOST:1234 is needed")
+        return address
+
+    @model_validator(mode="after")
+    def _proof(self) -> Self:
+        files = (self.tls_ca_file, self.tls_certificate_file, self.tls_key_file)
+        if any(files) and not all(files):
+            raise ValueError("tls_ca_file, tls_certificate_file and tls_key_file belong together: set all three")
+        host = urlsplit(self.address).hostname or ""
+        if self.address.startswith("tcp://") and not all(files) and not _is_loopback(host):
+            raise ValueError(
+                f"address {self.address} leaves this machine, and whoever reaches BuildKit owns what it builds:"
+                " set tls_ca_file, tls_certificate_file and tls_key_file"
+            )
+        return self
+
+
+class RegistrySettings(_Section):
+    """Where images are kept, where environments run in a cluster."""
+
+    prefix: str | None = Field(
+        None, description="A registry, and a folder in it, such as registry.example.com/previews."
+    )
+    username: str | None = Field(None, description="Who previewbot is there.")
+    password_file: Path | None = Field(None, description="The password, in a file that is read at each use.")
+    docker_config_file: Path | None = Field(None, description="What `docker login` writes, instead of both.")
+    pull_secret_file: Path | None = Field(
+        None, description="What `docker login` writes, with a login that may only pull: the cluster's."
+    )
+    ca_file: Path | None = Field(None, description="Certificates that are trusted besides the machine's.")
+    plain_http: bool = Field(default=False, description="Speak HTTP without encryption: on this machine alone.")
+
+    @field_validator("prefix")
+    @classmethod
+    def _has_host(cls, prefix: str | None) -> str | None:
+        host = (prefix or "").partition("/")[0]
+        is_host = bool(set(host) & {".", ":"}) or host == "localhost"
+        if prefix is not None and not (is_host and _PREFIX.fullmatch(prefix)):
+            raise ValueError("a registry's host and a folder in it, such as registry.example.com/previews, are needed")
+        return prefix
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        host = (self.prefix or "").partition("/")[0].partition(":")[0]
+        if self.plain_http and not _is_loopback(host):
+            raise ValueError(
+                f"plain_http would send credentials to {host or 'no host'} without encryption: it is possible for a"
+                " registry on this machine alone (localhost, 127.0.0.1); give others a certificate, and ca_file"
+            )
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file belong together: set both, or docker_config_file")
+        if self.username and self.docker_config_file:
+            raise ValueError("username and docker_config_file cannot both be set: use one of them")
+        return self
+
+
 class CaddySettings(_Section):
     """The front door."""
 
@@ -151,6 +247,8 @@ class Settings(BaseSettings):
     storage: StorageSettings = Field(default_factory=StorageSettings)
     previews: PreviewSettings = Field(default_factory=PreviewSettings)
     docker: DockerSettings = Field(default_factory=DockerSettings)
+    buildkit: BuildKitSettings = Field(default_factory=BuildKitSettings)
+    registry: RegistrySettings = Field(default_factory=RegistrySettings)
     caddy: CaddySettings = Field(default_factory=CaddySettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)

@@ -87,3 +87,46 @@ def test_a_secret_is_read_without_its_line_break_and_never_empty(tmp_path: Path)
     file.write_bytes(b"\n")
     with pytest.raises(Faulty, match="is empty"):
         read_secret(file)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("registry: {prefix: previews}", "registry.prefix a registry's host and a folder in it"),
+        ("registry: {prefix: 'https://registry.test/x'}", "registry.prefix a registry's host and a folder in it"),
+        ("registry: {prefix: registry.test/Previews}", "registry.prefix a registry's host and a folder in it"),
+        (
+            "registry: {prefix: registry.test/x, plain_http: true}",
+            "registry plain_http would send credentials to regis",
+        ),
+        ("registry: {prefix: '10.0.0.1:5000/x', plain_http: true}", "this machine alone (localhost, 127.0.0.1)"),
+        ("registry: {prefix: registry.test/x, username: robot}", "registry username and password_file belong together"),
+        ("registry: {username: a, password_file: b, docker_config_file: c}", "cannot both be set"),
+        ("buildkit: {address: 'ssh://build.test'}", "buildkit.address an address such as unix:///run"),
+        ("buildkit: {address: 'tcp://build.test:1234'}", "set tls_ca_file, tls_certificate_file and tls_key_file"),
+        ("buildkit: {tls_ca_file: ca.pem}", "belong together: set all three"),
+        ("buildkit: {cache: disk}", "buildkit.cache"),
+    ],
+)
+def test_what_would_show_a_secret_or_reach_nothing_is_a_fault(tmp_path: Path, written: str, told: str) -> None:
+    github = "github: {app_id: 1, private_key_file: k, webhook_secret_files: [s]}"
+    with pytest.raises(Faulty) as caught:
+        load(_write(tmp_path, f"{github}\n{written}\n"))
+    assert len(caught.value.faults) == 1
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "registry: {prefix: 'localhost:5000', plain_http: true}",
+        "registry: {prefix: 127.0.0.2/previews, plain_http: true}",
+        "registry: {prefix: registry.test/team/previews, username: robot, password_file: p}",
+        "buildkit: {address: 'tcp://127.0.0.1:1234'}",
+        "buildkit: {address: 'kube-pod://buildkit-0?namespace=build', cache: none}",
+        "buildkit: {address: 'tcp://b.test:1', tls_ca_file: a, tls_certificate_file: b, tls_key_file: c}",
+    ],
+)
+def test_what_is_safe_is_taken(tmp_path: Path, written: str) -> None:
+    github = "github: {app_id: 1, private_key_file: k, webhook_secret_files: [s]}"
+    assert load(_write(tmp_path, f"{github}\n{written}\n")).github.app_id == 1
