@@ -1,0 +1,71 @@
+"""Where the images of a cluster come from: BuildKit builds them, a registry keeps them."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from previewbot.adapters.buildkit import (
+    BuildKitBuilder,
+    Cache,
+    ConfigFile,
+    InUse,
+    Kit,
+    Limits,
+    LoginSource,
+    Names,
+    Nobody,
+    PasswordFile,
+    Registry,
+    Stock,
+    Tls,
+)
+from previewbot.places.place import Tools
+from previewbot.settings import Faulty, RegistrySettings, Settings
+
+
+def open_builder(settings: Settings, tools: Tools, stack: AsyncExitStack, in_use: InUse) -> BuildKitBuilder:
+    """Open it; ``stack`` closes it. ``in_use`` lists what the cluster runs. Raises ``Faulty``, ``Refused``."""
+    own = settings.buildkit
+    names = names_of(settings)
+    registry = registry_of(settings)
+    stack.push_async_callback(registry.aclose)
+    builder = BuildKitBuilder(
+        kit_of(settings),
+        Stock(registry, names, in_use),
+        source=tools.source,
+        logs=tools.logs,
+        clock=tools.clock,
+        limits=Limits(own.builds_at_once, own.build_time_limit, Cache(own.cache)),
+    )
+    stack.push_async_callback(builder.close)
+    return builder
+
+
+def names_of(settings: Settings) -> Names:
+    """How this instance's images are named."""
+    return Names(_prefix(settings.registry), settings.instance_name)
+
+
+def registry_of(settings: Settings) -> Registry:
+    """The client of the registry."""
+    own = settings.registry
+    host = _prefix(own).partition("/")[0]
+    return Registry(host, logins=_logins(own, host), plain_http=own.plain_http, ca_file=own.ca_file)
+
+
+def kit_of(settings: Settings) -> Kit:
+    """How BuildKit is reached."""
+    own = settings.buildkit
+    return Kit(own.address, own.buildctl, Tls(own.tls_ca_file, own.tls_certificate_file, own.tls_key_file))
+
+
+def _prefix(own: RegistrySettings) -> str:
+    if own.prefix is None:
+        raise Faulty(("registry.prefix is missing: name a registry and a folder in it that BuildKit may push to",))
+    return own.prefix
+
+
+def _logins(own: RegistrySettings, host: str) -> LoginSource:
+    if own.username is not None and own.password_file is not None:
+        return PasswordFile(own.username, own.password_file)
+    return ConfigFile(own.docker_config_file, host) if own.docker_config_file else Nobody()
