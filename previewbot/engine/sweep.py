@@ -39,6 +39,8 @@ class Sweeper:
     """Deliveries that GitHub was asked to send again already."""
     looked_at: datetime | None = None
     """When GitHub's list of deliveries was last looked at."""
+    refusal: str | None = None
+    """Why images cannot be deleted, as it was told."""
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -92,14 +94,27 @@ class Sweeper:
         """Delete images that nothing uses and nobody wanted for long."""
         before = self.world.clock.now() - self.policy.keep_images
         stale = set(await self.world.store.unused_images(before))
+        may_delete = True
         for image in await self.world.builder.images():
-            if image.image in stale and image.in_use:
-                stale.remove(image.image)
-            elif image.image in stale:
-                await self.world.builder.discard(image.image)
-                log.info("image discarded", image=image.image)
+            if image.image in stale:
+                may_delete = may_delete and (image.in_use or await self._discard(image.image))
+                if image.in_use or not may_delete:
+                    stale.remove(image.image)
         # Also those that are gone already: whoever deleted them told nobody.
         await self.world.store.forget_images(stale, before)
+
+    async def _discard(self, image: str) -> bool:
+        """Delete an image; where the world refuses deletions, that is told once, and tried again by each sweep."""
+        try:
+            await self.world.builder.discard(image)
+        except Refused as refused:
+            if refused.message != self.refusal:
+                log.warning("images kept", why=refused.message)
+            self.refusal = refused.message
+            return False
+        self.refusal = None
+        log.info("image discarded", image=image)
+        return True
 
     async def _forget(self) -> None:
         """Forget environments that are long gone, with the logs of their builds."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from previewbot.core.errors import Transient
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import digest
 from previewbot.core.model import BuildRecord, BuildState, ImageOrder
 from previewbot.ports import Clock, Finished, StoredImage
@@ -34,6 +34,8 @@ class FakeBuilder:
         """Every build that was really begun."""
         self.used: set[str] = set()
         """The images that something runs."""
+        self.refusal: Refused | None = None
+        """Why nothing can be discarded."""
         self._clock = clock
         self._images: dict[str, str] = {}
         self._running: dict[str, tuple[BuildRecord, Finished]] = {}
@@ -112,6 +114,8 @@ class FakeBuilder:
 
     async def discard(self, image: str) -> None:
         self._ask()
+        if self.refusal:
+            raise self.refusal
         if image not in self.used:
             self._images.pop(image, None)
 

@@ -7,8 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from previewbot.core.blueprint import Filters
+from previewbot.core.errors import Refused
 from previewbot.core.model import BuildState, InstanceState
 from previewbot.engine.world import Policy
 from tests.fakes.builder import Outcome
@@ -258,6 +260,23 @@ async def test_images_that_nobody_wants_go_with_what_is_remembered_of_them(city:
     await city.sweep()
     assert await city.builder.images() == []
     assert await city.store.unused_images(city.clock.now()) == ()
+
+
+async def test_where_images_cannot_be_deleted_that_is_told_once_and_tried_again(city: Town) -> None:
+    pull = await city.open()
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    city.clock.ahead += city.policy.keep_history + timedelta(minutes=1)
+    city.builder.refusal = Refused("runtime_refused", "The registry deletes nothing.")
+    with capture_logs() as logs:
+        await city.sweep()
+        await city.sweep()
+    assert [each["why"] for each in logs if each["event"] == "images kept"] == ["The registry deletes nothing."]
+    assert len(await city.builder.images()) == 2
+    assert not await city.store.records()
+    city.builder.refusal = None
+    await city.sweep()
+    assert not await city.builder.images()
 
 
 @pytest.mark.parametrize("whole", [False, True])

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -171,6 +172,10 @@ class Town:
 
         return Worker(self.store, self.clock, Work(reconcile, look_over, trouble), self.world.meter)
 
+    @cached_property
+    def sweeper(self) -> Sweeper:
+        return Sweeper(self.world, self.policy)
+
     async def settle(self) -> None:
         """Let everything that is due, or will be, come to its end; time passes as fast as it can."""
         await self.github.hooks.settle()
@@ -185,7 +190,7 @@ class Town:
 
     async def sweep(self) -> None:
         """Do one sweep and everything that follows from it."""
-        await Sweeper(self.world, self.policy).sweep()
+        await self.sweeper.sweep()
         await self.settle()
 
     async def open(self, **more: Any) -> Pull:
