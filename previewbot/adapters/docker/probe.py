@@ -11,11 +11,6 @@ import contextlib
 from dataclasses import dataclass
 
 _LOOPBACK = "127.0.0.1"
-_CONNECT = 1.0
-_ANSWER = 5.0
-_STAYS_OPEN = 0.25
-_STAYS_OPEN_SEEN = 0.02
-"""Enough where the program itself was seen to listen, past the proxy."""
 _BAD = 400
 _STATUS_PARTS = 2
 
@@ -31,19 +26,34 @@ class Door:
     path: str | None = None
 
 
-async def knock(door: Door) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that each part of a look may take; a machine that is busy itself needs more, or finds fault with all."""
+
+    connect: float = 1.0
+    answer: float = 5.0
+    stays_open: float = 0.25
+    """How soon the proxy hangs up where nobody listens behind it."""
+    stays_open_seen: float = 0.02
+    """Enough where the program itself was seen to listen, past the proxy."""
+
+
+_USUAL = Patience()
+
+
+async def knock(door: Door, patience: Patience = _USUAL) -> str | None:
     """Say in a few words what is wrong, or ``None`` where the program answers as it should."""
-    return await (_get(door, door.path) if door.path else _open(door))
+    return await (_get(door, door.path, patience) if door.path else _open(door, patience))
 
 
-async def _open(door: Door) -> str | None:
+async def _open(door: Door, patience: Patience) -> str | None:
     silent = f"does not listen on port {door.port}"
-    published, direct = await asyncio.gather(_connect(_LOOPBACK, door.published), _is_open(door))
+    published, direct = await asyncio.gather(_connect(_LOOPBACK, door.published, patience.connect), _is_open(door))
     if published is None:
         return silent
     reader, writer = published
     try:
-        async with asyncio.timeout(_STAYS_OPEN_SEEN if direct else _STAYS_OPEN):
+        async with asyncio.timeout(patience.stays_open_seen if direct else patience.stays_open):
             return None if await reader.read(1) else silent
     except TimeoutError:
         return None
@@ -62,21 +72,19 @@ async def _is_open(door: Door) -> bool:
     return connection is not None
 
 
-async def _connect(
-    host: str, port: int, patience: float = _CONNECT
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+async def _connect(host: str, port: int, seconds: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
     with contextlib.suppress(OSError, TimeoutError):
-        return await asyncio.wait_for(asyncio.open_connection(host, port, limit=4096), patience)
+        return await asyncio.wait_for(asyncio.open_connection(host, port, limit=4096), seconds)
     return None
 
 
-async def _get(door: Door, path: str) -> str | None:
-    connection = await _connect(_LOOPBACK, door.published)
+async def _get(door: Door, path: str, patience: Patience) -> str | None:
+    connection = await _connect(_LOOPBACK, door.published, patience.connect)
     if connection is None:
         return f"does not listen on port {door.port}"
     reader, writer = connection
     try:
-        async with asyncio.timeout(_ANSWER):
+        async with asyncio.timeout(patience.answer):
             writer.write(_request(path, door.host or "localhost"))
             return _judge(await reader.readline(), door, path)
     except TimeoutError:

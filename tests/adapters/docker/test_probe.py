@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
-from previewbot.adapters.docker.probe import Door, knock
+from previewbot.adapters.docker.probe import Door, Patience, knock
+
+LONG = Patience(connect=60, answer=60, stays_open=60)
+"""So that what is seen does not depend on how busy this machine is."""
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
@@ -38,21 +42,28 @@ async def _listening(answer: bytes | None, seen: list[bytes] | None = None) -> A
 
 async def test_a_program_that_listens_and_waits_is_open() -> None:
     async with _listening(None) as port:
-        assert await knock(Door(8080, port, ip=None)) is None
-        assert await knock(Door(port, port, ip="127.0.0.1")) is None
+        patience = replace(LONG, stays_open=0.01, stays_open_seen=0.01)
+        assert await knock(Door(8080, port, ip=None), patience) is None
+        assert await knock(Door(port, port, ip="127.0.0.1"), patience) is None
+
+
+async def test_a_program_that_never_answers_is_not_waited_for_for_ever() -> None:
+    async with _listening(None) as port:
+        door = Door(8080, port, ip=None, path="/up")
+        assert await knock(door, replace(LONG, answer=0.01)) == "does not answer at /up"
 
 
 async def test_a_proxy_that_accepts_and_hangs_up_is_not_a_program_that_listens() -> None:
     async with _listening(b"") as port:
-        assert await knock(Door(8080, port, ip=None)) == "does not listen on port 8080"
-        assert await knock(Door(8080, port, ip=None, path="/up")) == "does not listen on port 8080"
+        assert await knock(Door(8080, port, ip=None), LONG) == "does not listen on port 8080"
+        assert await knock(Door(8080, port, ip=None, path="/up"), LONG) == "does not listen on port 8080"
 
 
 async def test_where_nobody_accepts_nobody_listens() -> None:
     async with _listening(None) as port:
         pass
-    assert await knock(Door(8080, port, ip="127.0.0.1")) == "does not listen on port 8080"
-    assert await knock(Door(8080, port, ip=None, path="/")) == "does not listen on port 8080"
+    assert await knock(Door(8080, port, ip="127.0.0.1"), LONG) == "does not listen on port 8080"
+    assert await knock(Door(8080, port, ip=None, path="/"), LONG) == "does not listen on port 8080"
 
 
 @pytest.mark.parametrize(
@@ -70,11 +81,11 @@ async def test_where_nobody_accepts_nobody_listens() -> None:
 )
 async def test_a_health_path_must_answer_below_400(answer: bytes, told: str | None) -> None:
     async with _listening(answer) as port:
-        assert await knock(Door(8080, port, ip=None, path="/up")) == told
+        assert await knock(Door(8080, port, ip=None, path="/up"), LONG) == told
 
 
 async def test_the_health_path_is_asked_under_the_public_host_name() -> None:
     seen: list[bytes] = []
     async with _listening(b"HTTP/1.1 200 OK\r\n\r\n", seen) as port:
-        await knock(Door(8080, port, ip=None, host="pr-1-shop.localhost", path="/up?x=1"))
+        await knock(Door(8080, port, ip=None, host="pr-1-shop.localhost", path="/up?x=1"), LONG)
     assert seen[0].startswith(b"GET /up?x=1 HTTP/1.1\r\nHost: pr-1-shop.localhost\r\n")
