@@ -205,8 +205,12 @@ def _mount(box: Box, first: int) -> None:
         shown = box.folder / "kernel" / setting.replace("/", ".")
         shown.write_text(f"{value}\n")
         commands.append(["mount", "--bind", str(shown), f"/proc/sys/{setting}"])
+    names = Path("/etc/resolv.conf").resolve()
     for command in commands:
         _must([*entered(first, "mount", "pid"), *command])
+    if names.is_relative_to("/run") and names.exists():  # builds ask the machine's name servers, too
+        _must([*entered(first, "mount", "pid"), "mkdir", "-p", str(names.parent)])
+        _must([*entered(first, "mount", "pid"), "tee", str(names)], said=names.read_text())
 
 
 def _must(command: Sequence[str], said: str | None = None) -> None:

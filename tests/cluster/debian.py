@@ -17,16 +17,17 @@ CONFIG: Mapping[str, object] = {
 }
 """What an image of it is started with."""
 
-_SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
+_SOURCES = ("sources.list.d/*debian*.sources", "sources.list.d/*debian*.list", "sources.list")
+"""Files below ``/etc/apt`` that say where Debian's own packages are; the first that is there does."""
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 
 
 def filesystem(packages: Sequence[str], say: Say) -> bytes:
     """A tar of the machine's own Debian with only these packages; half a minute, from the machine's own mirror."""
     asyncio.run(install("mmdebstrap", say=say))
-    sources = next((each for each in _SOURCES if each.is_file()), None)
+    sources = next((each for pattern in _SOURCES for each in Path("/etc/apt").glob(pattern)), None)
     if not sources:
-        raise MachineError(f"Neither of {' and '.join(map(str, _SOURCES))} says where Debian's packages are.")
+        raise MachineError(f"None of {', '.join(_SOURCES)} in /etc/apt says where Debian's packages are.")
     say(f"Making a Debian of {', '.join(packages)}")
     with tempfile.TemporaryDirectory() as made:
         tar = Path(made, "debian.tar")

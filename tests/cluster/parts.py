@@ -14,7 +14,7 @@ Programs = Mapping[str, Path]
 
 _EVERYWHERE = ("net", "mount", "pid", "ipc")
 _MACHINES_NETWORK = ("mount", "pid", "ipc")
-"""For what listens on the machine's own loopback."""
+"""For what listens on the machine's own loopback, and for builds, which may fetch packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,14 @@ class Part:
 
 def first(box: Box, programs: Programs) -> list[Part]:
     """What needs nobody else."""
-    registry = str(programs["docker-registry"])
-    own_proc = ("unshare", "--mount", "--mount-proc")  # the machine's folders: builds ask the machine's name servers
+    registry, buildkitd = str(programs["docker-registry"]), str(programs["buildkitd"])
     return [
         Part("etcd", _etcd(programs)),
         Part("apiserver", _apiserver(box, programs)),
         Part("containerd", (str(programs["containerd"]), "--config", str(box.folder / "containerd.toml"))),
         Part("registry", (registry, "serve", str(box.folder / "registry.json")), _MACHINES_NETWORK),
         Part("registry-inside", (registry, "serve", str(box.folder / "registry.json"))),
-        Part(
-            "buildkitd",
-            (*own_proc, str(programs["buildkitd"]), "--config", str(box.folder / "buildkitd.toml")),
-            ("pid",),
-        ),
+        Part("buildkitd", (buildkitd, "--config", str(box.folder / "buildkitd.toml")), _MACHINES_NETWORK),
     ]
 
 

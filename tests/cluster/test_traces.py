@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 _ELSEWHERE = (
     "/var/lib/kubelet", "/var/lib/cni", "/var/lib/etcd", "/var/lib/containerd", "/var/log/pods", "/var/log/containers",
-    "/opt/containerd", "/opt/cni", "/etc/cni", "/run/containerd", "/run/buildkit", "/run/xtables.lock", "/run/runc",
+    "/var/lib/buildkit", "/opt/containerd", "/opt/cni", "/etc/cni", "/run/containerd", "/run/buildkit", "/run/cni",
+    "/run/xtables.lock", "/run/runc",
 )  # fmt: skip
 """Where the programs put things on a machine that is theirs alone."""
 
