@@ -1,10 +1,10 @@
-"""Everything that previewbot needs, checked one by one, and for each failure what to do. It changes nothing."""
+"""Everything that previewbot needs, checked one by one, and for each failure what to do. It leaves no trace."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from previewbot.adapters.docker import connect, describe
 from previewbot.adapters.github import AppDescription
 from previewbot.adapters.store import describe as describe_store
 from previewbot.core.errors import Refused, Transient
+from previewbot.places import images
 from previewbot.settings import Faulty, Settings, read_secret
 from previewbot.setup import read_manifest
 
@@ -37,13 +38,20 @@ class Finding:
     fix: str = ""
 
 
+Check = Callable[[Settings], Awaitable[list[Finding]]]
+Checks = Mapping[str, Check]
+
+
 async def examine(settings: Settings) -> list[Finding]:
     """Check everything at once; no check stops another."""
-    checks: dict[str, Callable[[Settings], Awaitable[list[Finding]]]] = {
+    places: dict[str, Checks] = {
+        "docker": {"Engine": _engine, "Front door": _front_door},
+        "kubernetes": {"BuildKit": _buildkit, "Registry": _registry},
+    }
+    checks: Checks = {
         "GitHub App": _github,
         "Webhook secret": _secret,
-        "Engine": _engine,
-        "Front door": _front_door,
+        **places[settings.runtime],
         "Database": _database,
         "Disk": _disk,
     }
@@ -51,9 +59,7 @@ async def examine(settings: Settings) -> list[Finding]:
     return [finding for findings in found for finding in findings]
 
 
-async def _guarded(
-    name: str, check: Callable[[Settings], Awaitable[list[Finding]]], settings: Settings
-) -> list[Finding]:
+async def _guarded(name: str, check: Check, settings: Settings) -> list[Finding]:
     try:
         async with asyncio.timeout(30):
             return await check(settings)
@@ -68,6 +74,8 @@ _FIXES = {
     "Webhook secret": "Write the App's webhook secret to the file that github.webhook_secret_files names.",
     "Engine": "Start Docker (or Podman's socket), and check docker.host and who may open the socket.",
     "Front door": "Start Caddy with its admin API (`caddy run`), and check caddy.admin.",
+    "BuildKit": "Install buildctl, start buildkitd, and check buildkit.address and the files of buildkit.tls_….",
+    "Registry": "Check registry.prefix, and what the login of registry.username or registry.docker_config_file may do.",
     "Database": "Check storage.folder and storage.database_url, and who may write there.",
     "Disk": "Free some disk, or point storage.folder at a larger one.",
 }
@@ -120,12 +128,19 @@ def _clock(found: AppDescription) -> Finding:
 
 async def _secret(settings: Settings) -> list[Finding]:
     count = len([read_secret(each) for each in settings.github.webhook_secret_files])
-    exposed = [each for each in settings.github.webhook_secret_files if each.stat().st_mode & 0o077]
-    exposed += [each for each in (settings.github.private_key_file,) if each.exists() and each.stat().st_mode & 0o077]
+    exposed = _exposed([*settings.github.webhook_secret_files, settings.github.private_key_file])
     if exposed:
-        names = " ".join(map(str, exposed))
-        return [Finding("Webhook secret", ok=False, detail=f"others may read {names}", fix=f"chmod 600 {names}")]
+        return [_tell_exposed("Webhook secret", exposed)]
     return [Finding("Webhook secret", ok=True, detail=f"{count} secret{'s' if count > 1 else ''}")]
+
+
+def _exposed(files: Sequence[Path | None]) -> list[Path]:
+    return [each for each in files if each and each.exists() and each.stat().st_mode & 0o077]
+
+
+def _tell_exposed(name: str, files: Sequence[Path]) -> Finding:
+    names = " ".join(map(str, files))
+    return Finding(name, ok=False, detail=f"others may read {names}", fix=f"chmod 600 {names}")
 
 
 async def _engine(settings: Settings) -> list[Finding]:
@@ -139,6 +154,24 @@ async def _front_door(settings: Settings) -> list[Finding]:
         return [Finding("Front door", ok=True, detail=await caddy.check())]
     finally:
         await caddy.aclose()
+
+
+async def _buildkit(settings: Settings) -> list[Finding]:
+    found = [Finding("BuildKit", ok=True, detail=await images.kit_of(settings).check())]
+    exposed = _exposed([settings.buildkit.tls_key_file])
+    return [*found, _tell_exposed("  key", exposed)] if exposed else found
+
+
+async def _registry(settings: Settings) -> list[Finding]:
+    names, registry = images.names_of(settings), images.registry_of(settings)
+    try:
+        await registry.check(names.repository)
+    finally:
+        await registry.aclose()
+    detail = f"{names.host}/{names.repository}: pull, push and delete"
+    own = settings.registry
+    exposed = _exposed([own.password_file, own.docker_config_file, own.pull_secret_file])
+    return [Finding("Registry", ok=True, detail=detail), *([_tell_exposed("  login", exposed)] if exposed else [])]
 
 
 async def _database(settings: Settings) -> list[Finding]:
