@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from previewbot.demo import leftovers, machine, sample
-from previewbot.demo.github.state import Pull
+from previewbot.demo.github.state import Pull, Reaction
 from previewbot.demo.stage import Stage, staged
 
 FOLDER = Path(".demo")
@@ -176,8 +176,8 @@ class Story:
         return table
 
 
-def _reacted(reactions: list[tuple[str, str]], what: str) -> bool:
-    return any(each == what for _, each in reactions)
+def _reacted(reactions: list[Reaction], what: str) -> bool:
+    return any(each.content == what for each in reactions)
 
 
 def run(*, once: bool) -> int:

@@ -138,7 +138,7 @@ async def test_reactions(shop: Shop, hub: GitHubHub) -> None:
     pull = await read(shop, hub, made)
     for _ in range(2):
         await hub.react(pull.repository, comment.id, Reaction.SEEN)
-    assert comment.reactions == [("previewbot[bot]", "eyes")]
+    assert [(each.author, each.content) for each in comment.reactions] == [("previewbot[bot]", "eyes")]
     await hub.react(pull.repository, 424242, Reaction.SEEN)
 
 

@@ -210,7 +210,7 @@ class Town:
         """Comment, let everything follow, and return previewbot's reactions."""
         made = self.github.comment(self.hosted, pull, login, body)
         await self.settle()
-        return [what for _, what in made.reactions]
+        return [each.content for each in made.reactions]
 
     def key(self, pull: Pull) -> Key:
         return Key(self.hosted.id, pull.number)

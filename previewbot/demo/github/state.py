@@ -55,6 +55,16 @@ class App:
         return f"{self.slug}[bot]"
 
 
+@dataclass(frozen=True)
+class Reaction:
+    """What somebody thinks of a comment."""
+
+    id: int
+    author: str
+    content: str
+    created_at: datetime
+
+
 @dataclass
 class Comment:
     """A comment on a pull request."""
@@ -64,8 +74,7 @@ class Comment:
     body: str
     created_at: datetime
     updated_at: datetime
-    reactions: list[tuple[str, str]] = field(default_factory=list)
-    """Who, and what."""
+    reactions: list[Reaction] = field(default_factory=list)
 
 
 @dataclass

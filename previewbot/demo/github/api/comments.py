@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from previewbot.demo.github.api.answers import Problem, page, read_text
+from previewbot.demo.github.api.answers import Problem, invalid, page, read_text
 from previewbot.demo.github.api.gate import Endpoint
 from previewbot.demo.github.api.pulls import pull_of
-from previewbot.demo.github.state import Comment, Pull, Repository, now
+from previewbot.demo.github.state import Comment, Pull, Reaction, Repository, now
 
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
+
+_REACTIONS = ("+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes")
 
 
 class Comments:
@@ -63,13 +65,16 @@ class Comments:
     async def react(self, request: Request, repository: Repository) -> Response:
         """React to a comment; the same reaction twice is one."""
         _, comment = self._find(request, repository)
-        content = await read_text(request, "content", "Reaction")
-        mine = (self._state.app.bot, content)
-        is_new = mine not in comment.reactions
-        if is_new:
-            comment.reactions.append(mine)
-            self._github.changed()
-        return JSONResponse(self._shapes.reaction(comment, content), 201 if is_new else 200)
+        bot, content = self._state.app.bot, await read_text(request, "content", "Reaction")
+        if content not in _REACTIONS:
+            raise invalid("Reaction", "content", "invalid")
+        mine = [each for each in comment.reactions if (each.author, each.content) == (bot, content)]
+        if mine:
+            return JSONResponse(self._shapes.reaction(mine[0]))
+        made = Reaction(next(self._state.ids), bot, content, now())
+        comment.reactions.append(made)
+        self._github.changed()
+        return JSONResponse(self._shapes.reaction(made), 201)
 
     def _find(self, request: Request, repository: Repository) -> tuple[Pull, Comment]:
         found = self._state.comment(repository, request.path_params["id"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from previewbot.demo.github.shapes.accounts import Json, node, time
 from previewbot.demo.github.shapes.apps import Apps
 from previewbot.demo.github.shapes.pulls import Pulls
-from previewbot.demo.github.state import Comment, Pull, Repository
+from previewbot.demo.github.state import Comment, Pull, Reaction, Repository
 
 
 class Comments(Pulls, Apps):
@@ -45,12 +45,12 @@ class Comments(Pulls, Apps):
             "pull_request": {"url": url.replace("/issues/", "/pulls/")},
         }
 
-    def reaction(self, comment: Comment, content: str) -> Json:
-        """A reaction of the App's."""
+    def reaction(self, reaction: Reaction) -> Json:
+        """A reaction."""
         return {
-            "id": comment.id + 1,
-            "node_id": "R_1",
-            "user": self.by(self.state.app.bot),
-            "content": content,
-            "created_at": "2026-01-01T00:00:00Z",
+            "id": reaction.id,
+            "node_id": node("Reaction", reaction.id),
+            "user": self.by(reaction.author),
+            "content": reaction.content,
+            "created_at": time(reaction.created_at),
         }
