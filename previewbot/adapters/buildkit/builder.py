@@ -55,6 +55,8 @@ class BuildKitBuilder:
             self._build, source=source, logs=logs, clock=clock, at_once=limits.at_once, time_limit=limits.time
         )
         self._setbacks = Setbacks(clock)
+        self._caches: set[str] = set()
+        """Tags with layers of earlier builds, as far as seen."""
         self._is_away = False
         """Whether BuildKit was away when it was last needed."""
 
@@ -120,11 +122,8 @@ class BuildKitBuilder:
         return self._settle(job, inputs, trouble) if trouble else self._failed(job, inputs)
 
     async def _recipe(self, order: ImageOrder, inputs: Inputs) -> Recipe:
-        names, cache, known = self._stock.names, self._limits.cache, False
-        if cache is not Cache.NONE and not order.fresh:
-            # What is not there would stand in the log as an error. It only saves time, so nothing of it may matter.
-            with suppress(Transient, Refused):
-                known = await self._stock.registry.digest(names.repository, names.cache_tag(order)) is not None
+        names, cache = self._stock.names, self._limits.cache
+        tag = names.cache_tag(order)
         return Recipe(
             inputs=inputs,
             build=order.build,
@@ -132,10 +131,18 @@ class BuildKitBuilder:
             labels=names.labels(order.image),
             fresh=order.fresh,
             cache=cache,
-            cache_reference=f"{names.host}/{names.repository}:{names.cache_tag(order)}",
-            knows_cache=known,
+            cache_reference=f"{names.host}/{names.repository}:{tag}",
+            knows_cache=cache is not Cache.NONE and not order.fresh and await self._has_cache(tag),
             plain_http=self._stock.registry.plain_http,
         )
+
+    async def _has_cache(self, tag: str) -> bool:
+        """Whether there are layers of an earlier build: what is not there would stand in the log as an error."""
+        if tag not in self._caches:
+            with suppress(Transient, Refused):  # it only saves time
+                if await self._stock.registry.digest(self._stock.names.repository, tag):
+                    self._caches.add(tag)
+        return tag in self._caches
 
     def _settle(self, job: Job, inputs: Inputs, trouble: Trouble) -> BuildRecord:
         """End a build that met trouble: put off while there is hope that it passes, else failed."""
