@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from previewbot.demo.machine import MachineError, Say, install
+from previewbot.demo.machine import MachineError, Say, dies_with_us, install
 
 MODULES = ("buildkit", "kubernetes", "coredns", "traefik", "helm")
 """Folders of ``tools/``, each a Go module whose ``tool`` lines name the programs."""
@@ -24,6 +25,9 @@ MORE = ("kwok",)
 _TOOLS = Path(__file__).parent / "tools"
 _OLDEST_GO = (1, 21)
 """The first Go that fetches a newer one as a Go module, where a ``go.mod`` asks for it."""
+
+_ASIDE = ".building-"
+"""How folders of the cache begin that are not done yet."""
 
 _EVERY = 5.0
 """Seconds between two words on a build."""
@@ -45,12 +49,36 @@ _POLICY = Path("/usr/sbin/policy-rc.d")
 
 def build(say: Say, modules: Sequence[str] = MODULES) -> dict[str, Path]:
     """Build what is not in the cache yet; gives each program's path by its name."""
-    missing = [each for each in modules if not _bin(each).is_dir()]
-    if missing:
-        say(f"Building {', '.join(missing)} once into {_cache()}; all of it takes 20 to 30 minutes on two cores")
-    for number, each in enumerate(missing, 1):
-        _build(each, say, f"{each} ({number} of {len(missing)})")
+    if _missing(modules):
+        with _alone(say):
+            _build_all(_missing(modules), say)
     return {program.name: program for each in modules for program in _bin(each).iterdir()}
+
+
+def _missing(modules: Sequence[str]) -> list[str]:
+    return [each for each in modules if not _bin(each).is_dir()]
+
+
+def _build_all(modules: Sequence[str], say: Say) -> None:
+    if modules:
+        say(f"Building {', '.join(modules)} once into {_cache()}; all of it takes 20 to 30 minutes on two cores")
+    for number, each in enumerate(modules, 1):
+        _build(each, say, f"{each} ({number} of {len(modules)})")
+
+
+@contextmanager
+def _alone(say: Say) -> Iterator[None]:
+    """Wait for whoever builds into the cache already, and remove what one who was killed left there half done."""
+    _cache().mkdir(parents=True, exist_ok=True)
+    with (_cache() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another build of the cluster's programs")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for each in _cache().glob(f"{_ASIDE}*"):
+            shutil.rmtree(each, ignore_errors=True)
+        yield
 
 
 def crds() -> list[Path]:
@@ -71,8 +99,7 @@ def _bin(module: str) -> Path:
 def _build(module: str, say: Say, title: str) -> None:
     """Build a module aside and move it into place, so that a build that was cut off leaves nothing half done."""
     started, go = time.monotonic(), _go(say)
-    _cache().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_cache(), prefix=f".{module}-") as made:
+    with tempfile.TemporaryDirectory(dir=_cache(), prefix=_ASIDE) as made:
         folder = Path(made, module)
         (folder / "bin").mkdir(parents=True)
         command = (go, "build", "-v", "-trimpath", "-ldflags", _flags(module), "-o", f"{folder}/bin/", "tool")
@@ -95,8 +122,9 @@ def _flags(module: str) -> str:
 def _compile(command: Sequence[str], module: str, say: Say, title: str) -> None:
     started = said = time.monotonic()
     process = subprocess.Popen(
-        command, cwd=_TOOLS / module, env=_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, preexec_fn=_nice,  # noqa: PLW1509 - there is one thread
+        [*dies_with_us(), *command], cwd=_TOOLS / module, env=_environment(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=_nice,  # noqa: PLW1509 - there is one thread
     )  # fmt: skip
     assert process.stdout
     lines: list[str] = []
