@@ -6,9 +6,10 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
-from previewbot.adapters.github import GitHubHub
+from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import SystemClock
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Permission, PullRequest
@@ -188,6 +189,15 @@ async def test_the_app_describes_itself(shop: Shop, hub: GitHubHub) -> None:
     assert dict(found.permissions) == shop.github.state.app.permissions
 
 
+async def test_an_app_that_github_does_not_know_is_refused_with_what_to_check(shop: Shop) -> None:
+    credentials = AppCredentials(99999, shop.github.state.app.pem, "http://github.test")
+    transport = httpx.ASGITransport(shop.github.app)
+    stranger = GitHubHub(credentials, clock=SystemClock(), transport=transport)
+    with pytest.raises(Refused, match=r"Integration not found\. Check the App's id"):
+        await stranger.repository(shop.repository.id)
+    await stranger.aclose()
+
+
 async def everything(shop: Shop, hub: GitHubHub, made: Pull) -> None:
     """One of each thing that previewbot does on GitHub."""
     pull = await read(shop, hub, made)
@@ -219,8 +229,6 @@ async def test_and_none_of_them_is_too_much(shop: Shop, hub: GitHubHub, name: st
 
 async def test_git_is_served_for_a_token_and_not_without(shop: Shop, hub: GitHubHub, tmp_path: Path) -> None:
     """Over a real socket in ``tests/stories``; here only who is let in."""
-    import httpx
-
     repository = await hub.repository(shop.repository.id)
     assert repository
     credential = await hub.credential(repository)

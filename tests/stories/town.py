@@ -241,9 +241,8 @@ async def town(folder: Path, weather: Weather | None = None, policy: Policy | No
     """Build a town in a folder."""
     weather, clock = weather or Weather(), MovedClock()
     gate = _Gate()
-    github = SimulatedGitHub(folder / "github", transport=httpx.ASGITransport(gate))
+    github = SimulatedGitHub(folder / "github", transport=httpx.ASGITransport(gate), clock=clock.now)
     github.state.app.hook_url = "http://previewbot.test/webhook"
-    github.leeway = timedelta(days=365)
     app = github.state.app
     hub = GitHubHub(
         AppCredentials(app.id, app.pem, "http://github.test"),

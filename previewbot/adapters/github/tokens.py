@@ -76,7 +76,7 @@ class Tokens:
         unwell or a clock has jumped.
         """
         answer = await self._client.send(request, self._sign())
-        if answer.status == httpx.codes.UNAUTHORIZED:
+        if _is_unproven(answer):
             self._signed = None
             raise self._unproven(complaint(answer.response))
         self._accepted = self._accepted or answer.response.is_success
@@ -122,6 +122,13 @@ class Tokens:
         if self._accepted:
             return Transient(message)
         return Refused(Reason.INTERNAL, f"{message}. Check the App's id, its private key and this machine's clock")
+
+
+def _is_unproven(answer: Answer) -> bool:
+    """Whether GitHub does not take us for the App; an id that no App has is a 404 like any other but for its words."""
+    if answer.status == httpx.codes.NOT_FOUND:
+        return complaint(answer.response) == "Integration not found"
+    return answer.status == httpx.codes.UNAUTHORIZED
 
 
 @lru_cache(maxsize=1)

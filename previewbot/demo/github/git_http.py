@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from previewbot.demo.github.state import now
-
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
 
@@ -20,7 +18,7 @@ async def serve(github: SimulatedGitHub, request: Request) -> Response:
     """Answer one request of a git client."""
     token = github.state.tokens.get(_password(request))
     is_open = github.state.is_installed and not github.state.is_suspended
-    if token is None or token.expires_at <= now() or not is_open:
+    if token is None or token.expires_at <= github.state.now() or not is_open:
         return PlainTextResponse("Repository not found.", 401, {"WWW-Authenticate": 'Basic realm="GitHub"'})
     repository = github.state.find(f"{request.path_params['owner']}/{request.path_params['name']}")
     readable = github.state.app.permissions.get("contents") in ("read", "write")

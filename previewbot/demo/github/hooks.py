@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from previewbot.demo.github.state import Attempt, State, now
+from previewbot.demo.github.state import Attempt, State
 
 
 class Hooks:
@@ -44,14 +44,14 @@ class Hooks:
         """Deliver an event in the background."""
         if self._state.app.hook_url and event in {*self._state.app.events, *_ALWAYS}:
             action = payload.get("action")
-            self._start(Attempt(next(self._state.ids), str(uuid.uuid4()), event, action, payload, now()))
+            self._start(Attempt(next(self._state.ids), str(uuid.uuid4()), event, action, payload, self._state.now()))
 
     def again(self, id: int) -> bool:
         """Deliver an attempt's delivery once more, under its own guid; ``False`` where there is none."""
         found = next((each for each in self._state.attempts if each.id == id), None)
         if found is None:
             return False
-        again = Attempt(next(self._state.ids), found.guid, found.event, found.action, found.payload, now())
+        again = Attempt(next(self._state.ids), found.guid, found.event, found.action, found.payload, self._state.now())
         again.redelivery = True
         self._start(again)
         return True

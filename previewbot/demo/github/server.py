@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +40,12 @@ class SimulatedGitHub:
     """
 
     def __init__(
-        self, root: Path, *, base_url: str = "http://github.test", transport: httpx.AsyncBaseTransport | None = None
+        self,
+        root: Path,
+        *,
+        base_url: str = "http://github.test",
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         """Repositories lie below ``root``; ``transport`` replaces real HTTP for webhook deliveries."""
         from previewbot.demo.github.routes import routes  # noqa: PLC0415 - they need this very class
@@ -48,7 +54,7 @@ class SimulatedGitHub:
         self.base_url = base_url
         permissions, events = dict(DEFAULT_PERMISSIONS), list(DEFAULT_EVENTS)
         app = App(12345, "previewbot", "", secrets.token_hex(20), permissions, events, key=_first_key())
-        self.state = State(app)
+        self.state = State(app, clock)
         self.state.account(app.bot, "Bot")
         self.shapes = Shapes(base_url, self.state)
         self.hooks = Hooks(self.state, changed=self.changed, transport=transport)
@@ -56,8 +62,6 @@ class SimulatedGitHub:
         self.faults = Faults()
         self.requests: list[tuple[str, str]] = []
         """Method and path of every API request so far."""
-        self.leeway = timedelta(seconds=60)
-        """How far a client's clock may be off; a story in which time flies needs more."""
         self.editable: tuple[str, ...] = ()
         """Files that the page lets a person change in a push."""
         self._watchers: set[asyncio.Event] = set()
@@ -112,7 +116,16 @@ class SimulatedGitHub:
         head = await self._fork(repository, fork) if fork else repository
         base = await git.git(self.folder(repository), "rev-parse", "refs/heads/main")
         pull = Pull(
-            next(self.state.ids), number, title, author, f"change-{number}", "main", [base], now(), head.id, draft=draft
+            next(self.state.ids),
+            number,
+            title,
+            author,
+            f"change-{number}",
+            "main",
+            [base],
+            self.state.now(),
+            head.id,
+            draft=draft,
         )
         await self._commit(repository, pull, files, title)
         repository.pulls[number] = pull
@@ -155,15 +168,15 @@ class SimulatedGitHub:
 
     def comment(self, repository: Repository, pull: Pull, login: str, body: str) -> Comment:
         """Write a comment."""
-        made = Comment(next(self.state.ids), login, body, now(), now())
+        made = Comment(next(self.state.ids), login, body, self.state.now(), self.state.now())
         pull.comments.append(made)
         self._news.comment(repository, pull, made)
         return made
 
     def close(self, repository: Repository, pull: Pull, *, merge: bool = False) -> None:
         """Close a pull request, or merge it."""
-        pull.state, pull.closed_at = "closed", now()
-        pull.merged_at = now() if merge else None
+        pull.state, pull.closed_at = "closed", self.state.now()
+        pull.merged_at = self.state.now() if merge else None
         self._news.pull(repository, pull, "closed")
 
     def reopen(self, repository: Repository, pull: Pull) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -12,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 def now() -> datetime:
-    """The time, in whole seconds as GitHub shows it."""
-    return datetime.now(UTC).replace(microsecond=0)
+    """The time of this machine."""
+    return datetime.now(UTC)
 
 
 def new_key() -> rsa.RSAPrivateKey:
@@ -48,6 +49,11 @@ class App:
         return self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         ).decode()
+
+    @property
+    def client_id(self) -> str:
+        """The other name by which the App may say who it is."""
+        return f"Iv1.{self.id}"
 
     @property
     def bot(self) -> str:
@@ -149,9 +155,9 @@ class Token:
     expires_at: datetime
 
     @classmethod
-    def make(cls) -> Token:
+    def make(cls, now: datetime) -> Token:
         """A new one, for an hour."""
-        return cls(f"ghs_{secrets.token_urlsafe(27)}", now() + timedelta(hours=1))
+        return cls(f"ghs_{secrets.token_urlsafe(27)}", now + timedelta(hours=1))
 
 
 @dataclass
@@ -174,6 +180,8 @@ class State:
     """Everything."""
 
     app: App
+    clock: Callable[[], datetime] = now
+    """The time here, in whole seconds or finer."""
     accounts: dict[str, Account] = field(default_factory=dict)
     repositories: dict[int, Repository] = field(default_factory=dict)
     moved: dict[str, int] = field(default_factory=dict)
@@ -188,6 +196,10 @@ class State:
     spent: int = 0
     """API requests of the installation so far."""
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1000))
+
+    def now(self) -> datetime:
+        """The time, in whole seconds as GitHub shows it."""
+        return self.clock().replace(microsecond=0)
 
     def account(self, login: str, type: str = "User") -> Account:
         """The account of this name, made where there is none."""

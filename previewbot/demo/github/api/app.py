@@ -50,7 +50,7 @@ class App:
             raise Problem(404, "Not Found")
         if self._state.is_suspended:
             raise Problem(403, "This installation has been suspended")
-        token = Token.make()
+        token = Token.make(self._state.now())
         self._state.tokens[token.text] = token
         expires = token.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
         return JSONResponse(
@@ -86,7 +86,7 @@ class App:
         self._state.app = app
         self._state.account(app.bot, "Bot")
         secrets = {
-            "client_id": f"Iv1.{app.id}",
+            "client_id": app.client_id,
             "client_secret": "x" * 40,
             "webhook_secret": app.secret,
             "pem": app.pem,

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from previewbot.demo.github.api.answers import Problem, invalid, page, read_text
 from previewbot.demo.github.api.gate import Endpoint
 from previewbot.demo.github.api.pulls import pull_of
-from previewbot.demo.github.state import Comment, Pull, Reaction, Repository, now
+from previewbot.demo.github.state import Comment, Pull, Reaction, Repository
 
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
@@ -58,7 +58,7 @@ class Comments:
         pull, comment = self._find(request, repository)
         if comment.author != self._state.app.bot:
             raise Problem(403, "Resource not accessible by integration")
-        comment.body, comment.updated_at = await read_text(request, "body", "IssueComment"), now()
+        comment.body, comment.updated_at = await read_text(request, "body", "IssueComment"), self._state.now()
         self._github.changed()
         return JSONResponse(self._shapes.comment(repository, pull, comment))
 
@@ -71,7 +71,7 @@ class Comments:
         mine = [each for each in comment.reactions if (each.author, each.content) == (bot, content)]
         if mine:
             return JSONResponse(self._shapes.reaction(mine[0]))
-        made = Reaction(next(self._state.ids), bot, content, now())
+        made = Reaction(next(self._state.ids), bot, content, self._state.now())
         comment.reactions.append(made)
         self._github.changed()
         return JSONResponse(self._shapes.reaction(made), 201)

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from previewbot.demo.github.api.answers import Problem, invalid, page, read_json
 from previewbot.demo.github.api.gate import Endpoint
-from previewbot.demo.github.state import Deployment, DeploymentStatus, Repository, now
+from previewbot.demo.github.state import Deployment, DeploymentStatus, Repository
 
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
@@ -54,7 +54,9 @@ class Deployments:
         if pull is None:
             raise Problem(422, f"No ref found for: {ref}")
         sha = pull.sha if ref == pull.head_ref else ref
-        made = Deployment(next(self._state.ids), sha, ref, str(body.get("environment", "production")), now())
+        made = Deployment(
+            next(self._state.ids), sha, ref, str(body.get("environment", "production")), self._state.now()
+        )
         repository.deployments.append(made)
         self._github.changed()
         return JSONResponse(self._shapes.deployment(repository, made), 201)
@@ -71,7 +73,7 @@ class Deployments:
         if body.get("state") not in _STATES:
             raise invalid("DeploymentStatus", "state", "custom")
         urls = [str(body.get(name) or "") for name in ("environment_url", "log_url")]
-        made = DeploymentStatus(next(self._state.ids), body["state"], urls[0], urls[1], now())
+        made = DeploymentStatus(next(self._state.ids), body["state"], urls[0], urls[1], self._state.now())
         deployment.statuses.append(made)
         self._github.changed()
         return JSONResponse(self._shapes.status(repository, deployment, made), 201)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import jwt
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from previewbot.demo.github.api import proof
 from previewbot.demo.github.api.answers import Problem, bearer
-from previewbot.demo.github.state import Repository, now
+from previewbot.demo.github.state import Repository
 
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
@@ -56,7 +55,7 @@ class Gate:
                     return problem.answer
 
             made = await self._github.faults.apply(request, answer)
-            made.headers.setdefault("Date", now().strftime("%a, %d %b %Y %H:%M:%S GMT"))
+            made.headers.setdefault("Date", self._state.now().strftime("%a, %d %b %Y %H:%M:%S GMT"))
             made.headers.setdefault("X-GitHub-Request-Id", "SIMULATED")
             if bearer(request) in self._state.tokens:
                 made.headers.update(self._limit())
@@ -67,7 +66,7 @@ class Gate:
     def _limit(self) -> dict[str, str]:
         """Count a request of the installation, and say what is left of its hour."""
         self._state.spent += 1
-        reset = int(now().timestamp()) // 3600 * 3600 + 3600
+        reset = int(self._state.now().timestamp()) // 3600 * 3600 + 3600
         words = {"Limit": _AN_HOUR, "Remaining": max(_AN_HOUR - self._state.spent, 0), "Reset": reset}
         return {f"X-RateLimit-{name}": str(value) for name, value in words.items()} | {"X-RateLimit-Resource": "core"}
 
@@ -75,7 +74,7 @@ class Gate:
         """Let the App in, with its own key."""
 
         async def checked(request: Request) -> Response:
-            self._check_jwt(request)
+            proof.check(bearer(request), self._state.app, self._state.now())
             return await handler(request)
 
         return self.open(checked)
@@ -116,26 +115,9 @@ class Gate:
         name, _, level = need.partition("=")
         return _RANK.get(self._state.app.permissions.get(name, ""), 0) >= _RANK[level]
 
-    def _check_jwt(self, request: Request) -> None:
-        said = bearer(request)
-        try:
-            claims = jwt.decode(
-                said,
-                self._state.app.key.public_key(),
-                algorithms=["RS256"],
-                leeway=self._github.leeway,
-                options={"require": ["exp", "iat", "iss"]},
-            )
-        except jwt.PyJWTError:
-            raise Problem(401, "A JSON web token could not be decoded") from None
-        if claims["exp"] - claims["iat"] > timedelta(minutes=11).total_seconds():
-            raise Problem(401, "'Expiration time' claim ('exp') is too far in the future")
-        if str(claims["iss"]) not in (str(self._state.app.id), f"Iv1.{self._state.app.id}"):
-            raise Problem(401, "Integration must generate a public key")
-
     def _check_token(self, request: Request) -> None:
         token = self._state.tokens.get(bearer(request))
-        if token is None or token.expires_at <= now() or not self._state.is_installed:
+        if token is None or token.expires_at <= self._state.now() or not self._state.is_installed:
             raise Problem(401, "Bad credentials")
         if self._state.is_suspended:
             raise Problem(403, "This installation has been suspended")

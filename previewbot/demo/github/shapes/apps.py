@@ -15,7 +15,7 @@ class Apps(Accounts):
             "id": app.id,
             "node_id": node("App", app.id),
             "slug": app.slug,
-            "client_id": f"Iv1.{app.id}",
+            "client_id": app.client_id,
             "owner": self.account(self.state.account("acme", "Organization")),
             "name": app.slug,
             "description": None,
