@@ -319,13 +319,42 @@ async def test_two_apps_of_one_name_get_hosts_of_their_own(city: Town) -> None:
     assert f"pr-1-shop-{other.id}.localhost" in twin.comments[0].body
 
 
-async def test_a_renamed_repository_keeps_its_preview(city: Town) -> None:
+@pytest.mark.parametrize("name", ["acme/store", "other/store"], ids=["renamed", "transferred"])
+@pytest.mark.parametrize("is_told", [True, False], ids=["told", "untold"])
+async def test_a_repository_with_another_name_or_owner_keeps_its_preview(city: Town, name: str, is_told: bool) -> None:
+    await city.github.create_repository("other/thing", {"a": "1"})
     pull = await city.open()
-    city.github.rename(city.hosted, "acme/store")
+    first = pull.sha
+    city.github.hooks.lose = not is_told
+    city.github.rename(city.hosted, name)
     await city.settle()
+    city.github.hooks.lose = False
+    assert (await city.observed(pull)).routes
     await city.push(pull, {"web/x": "9"})
+    text = city.comment(pull)
+    assert "**Preview is ready**" in text
+    assert f"`{pull.sha[:7]}`" in text
+    assert (city.deployment(first), city.deployment(pull.sha)) == ("inactive", "success")
+    observed = await city.observed(pull)
+    assert (len(observed.releases), len(observed.routes)) == (1, 1)
+
+
+async def test_a_rename_in_the_middle_of_a_build_is_no_trouble(city: Town) -> None:
+    pull = await city.open()
+    city.builder.outcome = lambda _: None
+    await city.github.push(city.hosted, pull, {"web/x": "9"})
+    await city.github.hooks.settle()
+    await city.worker.drain()
+    (image,) = city.builder.running()
+    assert "**Building" in city.comment(pull)
+    city.github.rename(city.hosted, "acme/store")
+    await city.github.hooks.settle()
+    await city.worker.drain()
+    assert list(city.builder.running()) == [image]
+    await city.builder.finish(image)
+    await city.settle()
     assert "**Preview is ready**" in city.comment(pull)
-    assert len(city.comments(pull)) == 1
+    assert f"`{pull.sha[:7]}`" in city.comment(pull)
 
 
 async def test_a_repeated_delivery_changes_nothing(city: Town) -> None:

@@ -8,7 +8,9 @@ import os
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from previewbot.demo.github import rights
 
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
@@ -16,15 +18,20 @@ if TYPE_CHECKING:
 
 async def serve(github: SimulatedGitHub, request: Request) -> Response:
     """Answer one request of a git client."""
-    token = github.state.tokens.get(_password(request))
-    is_open = github.state.is_installed and not github.state.is_suspended
-    if token is None or token.expires_at <= github.state.now() or not is_open:
+    token = rights.opened(github.state, _password(request))
+    if token is None or token.installation.is_suspended:
         return PlainTextResponse("Repository not found.", 401, {"WWW-Authenticate": 'Basic realm="GitHub"'})
-    repository = github.state.find(f"{request.path_params['owner']}/{request.path_params['name']}")
-    readable = github.state.app.permissions.get("contents") in ("read", "write")
-    if repository is None or not repository.is_installed or not readable:
+    name = f"{request.path_params['owner']}/{request.path_params['name']}"
+    former = github.state.repositories.get(github.state.moved.get(name, 0))
+    repository = github.state.find(name) or former
+    readable = rights.allows(github.state, token, "contents=read")
+    if repository is None or not rights.reaches(github.state, token, repository) or not readable:
         return PlainTextResponse("Repository not found.", 404)
-    return await _backend(github, request, f"/{repository.id}.git/{request.path_params['rest']}")
+    rest = request.path_params["rest"]
+    if repository.full_name != name:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"{github.base_url}/{repository.full_name}.git/{rest}{query}", 301)
+    return await _backend(github, request, f"/{repository.id}.git/{rest}")
 
 
 def _password(request: Request) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from previewbot.demo.github.hooks import Hooks
 from previewbot.demo.github.shapes import Json, Shapes
-from previewbot.demo.github.state import Comment, Pull, Repository, State
+from previewbot.demo.github.state import Account, Comment, Installation, Pull, Repository, State
 
 
 class News:
@@ -32,42 +32,57 @@ class News:
         """Somebody pushed to a branch."""
         self._send("push", repository, {"ref": f"refs/heads/{branch}", "before": before, "after": after})
 
-    def renamed(self, repository: Repository) -> None:
+    def renamed(self, repository: Repository, old: str) -> None:
         """A repository has another name."""
-        self._send("repository", repository, {"action": "renamed"})
+        changes = {"repository": {"name": {"from": old.split("/")[1]}}}
+        self._send("repository", repository, {"action": "renamed", "changes": changes})
 
-    def selected(self, repository: Repository) -> None:
-        """The App was let into a repository."""
-        self._selection(repository, "added")
+    def transferred(self, repository: Repository, owner: Account) -> None:
+        """A repository had this owner, and has another."""
+        former = {owner.type.lower(): self._shapes.account(owner)}
+        changes = {"owner": {"from": former}}
+        self._send("repository", repository, {"action": "transferred", "changes": changes})
 
-    def dropped(self, repository: Repository) -> None:
-        """The App was taken out of a repository."""
-        self._selection(repository, "removed")
-
-    def uninstalled(self, repositories: list[Repository]) -> None:
-        """The App was taken out of everything."""
+    def selected(self, installation: Installation, repository: Repository, *, is_in: bool) -> None:
+        """The App was let into a repository, or taken out of it, where it is installed in others."""
+        brief = [self._shapes.brief(repository)]
+        changed = {"repositories_added": brief if is_in else [], "repositories_removed": [] if is_in else brief}
         payload = {
-            "action": "deleted",
-            "installation": self._shapes.installation(),
-            "repositories": [self._shapes.brief(each) for each in repositories],
+            "action": "added" if is_in else "removed",
+            "installation": self._shapes.installation(installation),
+            "repository_selection": "selected",
+            **changed,
+            "requester": None,
             "sender": self._shapes.by("alice"),
         }
-        self._hooks.send("installation", payload)
-        self._changed()
+        self._tell("installation_repositories", payload)
 
-    def _selection(self, repository: Repository, action: str) -> None:
-        changed: dict[str, list[Json]] = {"repositories_added": [], "repositories_removed": []}
-        changed[f"repositories_{action}"].append(self._shapes.brief(repository))
-        self._send("installation_repositories", repository, {"action": action, **changed})
+    def installed(self, installation: Installation, repositories: list[Repository], *, is_in: bool) -> None:
+        """The App was installed in an account, or taken out of it."""
+        payload = {
+            "action": "created" if is_in else "deleted",
+            "installation": self._shapes.installation(installation),
+            "repositories": [self._shapes.brief(each) for each in repositories],
+            "requester": None,
+            "sender": self._shapes.by("alice"),
+        }
+        self._tell("installation", payload)
 
     def _send(self, event: str, repository: Repository, payload: Json, *, by: str = "alice") -> None:
+        """Tell of a repository, where the App is installed there."""
+        installation, owner = self._state.installation_of(repository), self._state.account(repository.owner)
+        if installation is None:
+            self._changed()
+            return
         whole = {
             **payload,
             "repository": self._shapes.repository(repository),
-            "organization": {"login": "acme", "id": 1},
-            "installation": {"id": self._state.installation, "node_id": "I_1"},
+            **({"organization": self._shapes.organization(owner)} if owner.type == "Organization" else {}),
+            "installation": self._shapes.installation_reference(installation),
             "sender": self._shapes.by(by),
         }
-        if repository.is_installed or event == "installation_repositories":
-            self._hooks.send(event, whole)
+        self._tell(event, whole)
+
+    def _tell(self, event: str, payload: Json) -> None:
+        self._hooks.send(event, payload)
         self._changed()

@@ -20,7 +20,7 @@ from previewbot.demo.github.faults import Faults
 from previewbot.demo.github.hooks import Hooks
 from previewbot.demo.github.news import News
 from previewbot.demo.github.shapes import Shapes
-from previewbot.demo.github.state import App, Comment, Pull, Repository, State, new_key, now
+from previewbot.demo.github.state import App, Comment, Installation, Pull, Repository, State, new_key, now
 
 DEFAULT_PERMISSIONS = {
     "contents": "read",
@@ -33,7 +33,7 @@ DEFAULT_EVENTS = ["pull_request", "push", "issue_comment", "repository"]
 
 
 class SimulatedGitHub:
-    """One GitHub with one App and one installation of it, on the organisation ``acme``.
+    """One GitHub with one App, installed in every organisation that has a repository.
 
     Everything that a person can do is a method; each sends the webhook that GitHub would. ``app`` is the ASGI
     application: the API below ``/`` and ``/api/v3``, git over HTTP, and the pages.
@@ -93,13 +93,22 @@ class SimulatedGitHub:
     async def create_repository(self, full_name: str, files: git.Files) -> Repository:
         """Make a repository with a first commit on ``main``, and let the App into it."""
         made = Repository(next(self.state.ids), full_name)
+        self.state.account(made.owner, "Organization")
         self.state.repositories[made.id] = made
         self.root.mkdir(parents=True, exist_ok=True)
         await git.create(self.folder(made))
         first = await git.commit(self.folder(made), None, files, "The first commit")
         await git.point(self.folder(made), "refs/heads/main", first)
-        self._news.selected(made)
+        self._let_in(made)
         return made
+
+    def _let_in(self, repository: Repository) -> None:
+        found = self.state.installations.get(repository.owner)
+        if found:
+            self._news.selected(found, repository, is_in=True)
+        else:
+            made = self.state.installations[repository.owner] = Installation(next(self.state.ids), repository.owner)
+            self._news.installed(made, [repository], is_in=True)
 
     async def open_pull(
         self,
@@ -201,18 +210,27 @@ class SimulatedGitHub:
 
     def rename(self, repository: Repository, full_name: str) -> None:
         """Rename or transfer a repository; its old name leads to it."""
-        self.state.moved[repository.full_name] = repository.id
+        old, owner = repository.full_name, repository.owner
+        self.state.moved[old] = repository.id
         repository.full_name = full_name
-        self._news.renamed(repository)
+        if repository.owner == owner:
+            self._news.renamed(repository, old)
+        else:
+            self._news.transferred(repository, self.state.account(owner))
 
     def uninstall(self, repository: Repository | None = None) -> None:
-        """Take the App out of one repository, or of the whole organisation."""
+        """Take the App out of one repository, or out of everything."""
         if repository is None:
-            self._news.uninstalled(self.state.installed())
-            self.state.is_installed = False
-        else:
-            repository.is_installed = False
-            self._news.dropped(repository)
+            self._uninstall_all()
+            return
+        repository.is_installed = False
+        self._news.selected(self.state.installations[repository.owner], repository, is_in=False)
+
+    def _uninstall_all(self) -> None:
+        for each in list(self.state.installations.values()):
+            held = [it for it in self.state.repositories.values() if self.state.installation_of(it) is each]
+            self._news.installed(each, held, is_in=False)
+            del self.state.installations[each.owner]
 
 
 @cache

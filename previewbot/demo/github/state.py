@@ -6,7 +6,7 @@ import itertools
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -144,20 +144,34 @@ class Repository:
     pulls: dict[int, Pull] = field(default_factory=dict)
     deployments: list[Deployment] = field(default_factory=list)
     is_installed: bool = True
+    """Whether it is among those that its owner's installation was given."""
     is_fork: bool = False
+
+    @property
+    def owner(self) -> str:
+        """Whose it is."""
+        return self.full_name.split("/")[0]
+
+
+@dataclass
+class Installation:
+    """The App in an account: with all its permissions, on the repositories that it was given."""
+
+    id: int
+    owner: str
+    is_suspended: bool = False
 
 
 @dataclass
 class Token:
-    """An installation token."""
+    """A token of an installation, for all that it may do or less."""
 
-    text: str
+    installation: Installation
     expires_at: datetime
-
-    @classmethod
-    def make(cls, now: datetime) -> Token:
-        """A new one, for an hour."""
-        return cls(f"ghs_{secrets.token_urlsafe(27)}", now + timedelta(hours=1))
+    permissions: dict[str, str]
+    repositories: frozenset[int] | None = None
+    """Ids of the only ones that it opens."""
+    text: str = field(default_factory=lambda: f"ghs_{secrets.token_urlsafe(27)}")
 
 
 @dataclass
@@ -173,6 +187,11 @@ class Attempt:
     status_code: int = 0
     redelivery: bool = False
     seconds: float = 0.0
+
+    def about(self, what: str) -> int | None:
+        """The id of the installation or repository that it is about."""
+        found = self.payload.get(what)
+        return found["id"] if isinstance(found, dict) else None
 
 
 @dataclass
@@ -190,9 +209,8 @@ class State:
     attempts: list[Attempt] = field(default_factory=list)
     registrations: dict[str, App] = field(default_factory=dict)
     """Apps made from a manifest whose code was not exchanged yet."""
-    installation: int = 4001
-    is_installed: bool = True
-    is_suspended: bool = False
+    installations: dict[str, Installation] = field(default_factory=dict)
+    """By the account that installed the App."""
     spent: int = 0
     """API requests of the installation so far."""
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1000))
@@ -211,9 +229,9 @@ class State:
         """The repository of this name now."""
         return next((each for each in self.repositories.values() if each.full_name == full_name), None)
 
-    def installed(self) -> list[Repository]:
-        """What the App's installation reaches."""
-        return [each for each in self.repositories.values() if each.is_installed] if self.is_installed else []
+    def installation_of(self, repository: Repository) -> Installation | None:
+        """The installation that was given a repository, if one was."""
+        return self.installations.get(repository.owner) if repository.is_installed else None
 
     def comment(self, repository: Repository, id: int) -> tuple[Pull, Comment] | None:
         """A comment anywhere in a repository."""

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from previewbot.demo.github.api.app import App
 from previewbot.demo.github.api.comments import Comments
 from previewbot.demo.github.api.deployments import Deployments
-from previewbot.demo.github.api.gate import Endpoint, Gate
+from previewbot.demo.github.api.gate import REPOSITORY, Endpoint, Gate
 from previewbot.demo.github.api.pulls import Pulls
 
 if TYPE_CHECKING:
@@ -32,4 +32,7 @@ def routes(github: SimulatedGitHub) -> list[Route]:
     gate = Gate(github)
     app = [Route(path, answer, methods=[method]) for method, path, answer in App(github, gate).routes()]
     found = [(each, gate.repository(each)) for each in endpoints(github)]
-    return [*app, *(Route(f"/repos/{{owner}}/{{name}}{each.path}", it, methods=[each.method]) for each, it in found)]
+    return [
+        *app,
+        *(Route(f"{begin}{each.path}", it, methods=[each.method]) for begin in REPOSITORY for each, it in found),
+    ]

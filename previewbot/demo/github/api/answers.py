@@ -24,6 +24,17 @@ class Problem(Exception):  # noqa: N818 - what GitHub calls it
         )
 
 
+def moved(url: str, method: str) -> Response:
+    """The answer where something has another address now; what is no question must be sent there again as it is."""
+    asks = method in ("GET", "HEAD")
+    body = {
+        "message": "Moved Permanently" if asks else "Temporary Redirect",
+        "url": url,
+        "documentation_url": "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects",
+    }
+    return JSONResponse(body, 301 if asks else 307, {"Location": url})
+
+
 def bearer(request: Request) -> str:
     """The token or JWT that a request proves itself with; empty where it has none."""
     return request.headers.get("authorization", "").partition(" ")[2]

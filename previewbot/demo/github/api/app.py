@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from previewbot.demo.github.api.answers import Problem, link, page, page_size
-from previewbot.demo.github.api.gate import Answer, Gate, named
-from previewbot.demo.github.state import Token
+from previewbot.demo.github import rights
+from previewbot.demo.github.api.answers import Problem, link, page, page_size, read_json
+from previewbot.demo.github.api.gate import REPOSITORY, Answer, Gate
+from previewbot.demo.github.state import Repository, Token
 
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
@@ -33,7 +35,7 @@ class App:
             ("POST", "/app/hook/deliveries/{id:int}/attempts", app(self.redeliver)),
             ("POST", "/app-manifests/{code}/conversions", self._gate.open(self.convert)),
             ("GET", "/installation/repositories", self._gate.installation(self.repositories)),
-            ("GET", "/repos/{owner}/{name}/installation", app(self.repository_installation)),
+            *(("GET", f"{each}/installation", app(self.repository_installation)) for each in REPOSITORY),
         ]
 
     async def app(self, _: Request) -> Response:
@@ -42,22 +44,41 @@ class App:
 
     async def installations(self, _: Request) -> Response:
         """List where the App is installed."""
-        return JSONResponse([self._shapes.installation()] if self._state.is_installed else [])
+        return JSONResponse([self._shapes.installation(each) for each in self._state.installations.values()])
 
     async def make_token(self, request: Request) -> Response:
-        """Make an installation token."""
-        if request.path_params["id"] != self._state.installation or not self._state.is_installed:
+        """Make a token of an installation, for everything or for as little as was asked for."""
+        wanted, body = request.path_params["id"], await read_json(request)
+        installation = next((each for each in self._state.installations.values() if each.id == wanted), None)
+        if installation is None:
             raise Problem(404, "Not Found")
-        if self._state.is_suspended:
+        if installation.is_suspended:
             raise Problem(403, "This installation has been suspended")
-        token = Token.make(self._state.now())
+        token = Token(installation, self._state.now() + timedelta(hours=1), self._permissions(body))
+        token.repositories = self._repositories(body, rights.reached(self._state, token))
         self._state.tokens[token.text] = token
-        expires = token.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return JSONResponse(
-            {"token": token.text, "expires_at": expires, "permissions": self._state.app.permissions,
-             "repository_selection": "selected"},
-            201,
-        )  # fmt: skip
+        return JSONResponse(self._shapes.token(token), 201)
+
+    def _permissions(self, body: dict[str, Any]) -> dict[str, str]:
+        """The permissions that a token shall have."""
+        granted = self._state.app.permissions
+        wanted: dict[str, str] = body.get("permissions", granted)
+        if not all(rights.covers(granted, f"{name}={level}") for name, level in wanted.items()):
+            raise Problem(422, "The permissions requested are not granted to this installation.")
+        return dict(wanted)
+
+    def _repositories(self, body: dict[str, Any], reached: list[Repository]) -> frozenset[int] | None:
+        """The only repositories that a token shall open; ``None`` for all."""
+        names, ids = body.get("repositories", []), body.get("repository_ids", [])
+        if not names and not ids:
+            return None
+        found = {each.id for each in reached if each.id in ids or each.full_name.split("/")[1] in names}
+        if len(found) != len({*names, *ids}):
+            raise Problem(
+                422,
+                "There is at least one repository that does not exist or is not accessible to the parent installation.",
+            )
+        return frozenset(found)
 
     async def deliveries(self, request: Request) -> Response:
         """List attempts to deliver, newest first."""
@@ -93,17 +114,15 @@ class App:
         }
         return JSONResponse(self._shapes.app(app) | secrets, 201)
 
-    async def repositories(self, request: Request) -> Response:
-        """List what the installation reaches."""
-        rows = [self._shapes.repository(each) for each in self._state.installed()]
+    async def repositories(self, request: Request, token: Token) -> Response:
+        """List what a token opens."""
+        rows = [self._shapes.repository(each) for each in rights.reached(self._state, token)]
         return page(request, rows, within="repositories", base=self._github.base_url)
 
     async def repository_installation(self, request: Request) -> Response:
         """Say whether the App is installed in a repository."""
-        name = named(request)
-        found = self._state.find(name)
-        if found is None and name in self._state.moved:
-            return self._gate.moved(request, name)
-        if found is None or not found.is_installed or not self._state.is_installed:
+        named = self._gate.named(request)
+        installation = self._state.installation_of(named.repository) if named else None
+        if named is None or installation is None:
             raise Problem(404, "Not Found")
-        return JSONResponse(self._shapes.installation())
+        return named.moved or JSONResponse(self._shapes.installation(installation))

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from previewbot.demo.github import rights
 from previewbot.demo.github.api import proof
-from previewbot.demo.github.api.answers import Problem, bearer
-from previewbot.demo.github.state import Repository
+from previewbot.demo.github.api.answers import Problem, bearer, moved
+from previewbot.demo.github.state import Repository, Token
 
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
 
 _AN_HOUR = 5000
 """Requests of an installation; the simulation never refuses any."""
-_RANK = {"read": 1, "write": 2, "admin": 3}
 
 Answer = Callable[[Request], Awaitable[Response]]
+AsInstallation = Callable[[Request, Token], Awaitable[Response]]
 InRepository = Callable[[Request, Repository], Awaitable[Response]]
 
 
@@ -33,6 +34,18 @@ class Endpoint:
     handler: InRepository
     needs: tuple[str, ...]
     """Permissions, each as ``name=level``, of which one is enough."""
+
+
+REPOSITORY = ("/repos/{owner}/{name}", "/repositories/{repository:int}")
+"""How the path to a repository begins: by its name, or by the id that stays whatever it is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a path names; ``moved`` is the answer where that name is no longer the right one."""
+
+    repository: Repository
+    moved: Response | None = None
 
 
 class Gate:
@@ -79,12 +92,11 @@ class Gate:
 
         return self.open(checked)
 
-    def installation(self, handler: Answer) -> Answer:
+    def installation(self, handler: AsInstallation) -> Answer:
         """Let an installation in, with its token."""
 
         async def checked(request: Request) -> Response:
-            self._check_token(request)
-            return await handler(request)
+            return await handler(request, self._token(request))
 
         return self.open(checked)
 
@@ -92,37 +104,38 @@ class Gate:
         """Let an installation in where it was given the repository and the permission."""
 
         async def checked(request: Request) -> Response:
-            self._check_token(request)
-            name = named(request)
-            found = self._state.find(name)
-            if found is None and name in self._state.moved:
-                return self.moved(request, name)
-            if found is None or not found.is_installed:
+            token, named = self._token(request), self.named(request)
+            if named is None or not rights.reaches(self._state, token, named.repository):
                 raise Problem(404, "Not Found")
-            if not any(self._has(each) for each in endpoint.needs):
+            if named.moved:
+                return named.moved
+            if not any(rights.allows(self._state, token, each) for each in endpoint.needs):
                 raise Problem(403, "Resource not accessible by integration")
-            return await endpoint.handler(request, found)
+            return await endpoint.handler(request, named.repository)
 
         return self.open(checked)
 
-    def moved(self, request: Request, name: str) -> Response:
-        """Say where a repository is now."""
-        repository = self._state.repositories[self._state.moved[name]]
-        path = request.url.path.replace(f"/repos/{name}", f"/repos/{repository.full_name}")
-        return RedirectResponse(f"{self._github.base_url}{path}", 301)
+    def named(self, request: Request) -> Named | None:
+        """The repository that a path names, by its id, its name, or one that it had before."""
+        if "repository" in request.path_params:
+            found = self._state.repositories.get(request.path_params["repository"])
+            return Named(found) if found else None
+        name = f"{request.path_params['owner']}/{request.path_params['name']}"
+        found = self._state.find(name)
+        if found:
+            return Named(found)
+        known = self._state.moved.get(name)
+        return Named(self._state.repositories[known], self._moved(request, name, known)) if known else None
 
-    def _has(self, need: str) -> bool:
-        name, _, level = need.partition("=")
-        return _RANK.get(self._state.app.permissions.get(name, ""), 0) >= _RANK[level]
+    def _moved(self, request: Request, name: str, id: int) -> Response:
+        before, _, after = request.url.path.partition(f"/repos/{name}")
+        query = f"?{request.url.query}" if request.url.query else ""
+        return moved(f"{self._github.base_url}{before}/repositories/{id}{after}{query}", request.method)
 
-    def _check_token(self, request: Request) -> None:
-        token = self._state.tokens.get(bearer(request))
-        if token is None or token.expires_at <= self._state.now() or not self._state.is_installed:
+    def _token(self, request: Request) -> Token:
+        token = rights.opened(self._state, bearer(request))
+        if token is None:
             raise Problem(401, "Bad credentials")
-        if self._state.is_suspended:
+        if token.installation.is_suspended:
             raise Problem(403, "This installation has been suspended")
-
-
-def named(request: Request) -> str:
-    """The full name of the repository in a path."""
-    return f"{request.path_params['owner']}/{request.path_params['name']}"
+        return token

@@ -58,6 +58,20 @@ class Accounts:
             "site_admin": False,
         }
 
+    def organization(self, account: Account) -> Json:
+        """An organisation, as payloads of events name it."""
+        url = f"{self.base}/orgs/{account.login}"
+        names = ("repos", "events", "hooks", "issues", "members", "public_members")
+        return {
+            "login": account.login,
+            "id": account.id,
+            "node_id": node("Organization", account.id),
+            "url": url,
+            **{f"{name}_url": f"{url}/{name}" for name in names},
+            "avatar_url": f"{self.base}/avatars/{account.id}",
+            "description": "",
+        }
+
     def by(self, login: str) -> Json:
         """The simple user of this name."""
         return self.account(self.state.account(login))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from previewbot.demo.github.shapes.accounts import Accounts, Json, node, time
-from previewbot.demo.github.state import App, Attempt
+from previewbot.demo.github.rights import reached
+from previewbot.demo.github.shapes.accounts import Json, node, time
+from previewbot.demo.github.shapes.repositories import Repositories
+from previewbot.demo.github.state import App, Attempt, Installation, Token
 
 
-class Apps(Accounts):
+class Apps(Repositories):
     """Writes what concerns the App as such."""
 
     def app(self, app: App) -> Json:
@@ -25,16 +27,16 @@ class Apps(Accounts):
             "updated_at": "2026-01-01T00:00:00Z",
             "permissions": app.permissions,
             "events": app.events,
-            "installations_count": 1 if self.state.is_installed else 0,
+            "installations_count": len(self.state.installations),
         }
 
-    def installation(self) -> Json:
-        """The App's one installation."""
-        app, owner = self.state.app, self.state.account("acme", "Organization")
-        url = f"{self.base}/app/installations/{self.state.installation}"
-        suspended = "2026-01-02T00:00:00Z" if self.state.is_suspended else None
+    def installation(self, installation: Installation) -> Json:
+        """The App in an account."""
+        app, owner = self.state.app, self.state.account(installation.owner, "Organization")
+        url = f"{self.base}/app/installations/{installation.id}"
+        suspended = "2026-01-02T00:00:00Z" if installation.is_suspended else None
         return {
-            "id": self.state.installation,
+            "id": installation.id,
             "account": self.account(owner),
             "repository_selection": "selected",
             "access_tokens_url": f"{url}/access_tokens",
@@ -53,6 +55,25 @@ class Apps(Accounts):
             "suspended_at": suspended,
         }
 
+    def installation_reference(self, installation: Installation) -> Json:
+        """An installation, as payloads of events name it."""
+        return {"id": installation.id, "node_id": node("IntegrationInstallation", installation.id)}
+
+    def token(self, token: Token) -> Json:
+        """A token, with all that it opens."""
+        only = (
+            {}
+            if token.repositories is None
+            else {"repositories": [self.repository(each) for each in reached(self.state, token)]}
+        )
+        return {
+            "token": token.text,
+            "expires_at": time(token.expires_at),
+            "permissions": token.permissions,
+            "repository_selection": "selected",
+            **only,
+        }
+
     def attempt(self, attempt: Attempt) -> Json:
         """One attempt to deliver, as the list of deliveries shows it."""
         return {
@@ -65,7 +86,7 @@ class Apps(Accounts):
             "status_code": attempt.status_code,
             "event": attempt.event,
             "action": attempt.action,
-            "installation_id": self.state.installation,
-            "repository_id": None,
+            "installation_id": attempt.about("installation"),
+            "repository_id": attempt.about("repository"),
             "throttled_at": None,
         }

@@ -84,7 +84,7 @@ class Pulls(Repositories):
 
     def _side(self, ref: str, sha: str, repository: Repository | None) -> Json:
         """One side; GitHub says ``unknown repository`` of a fork that was deleted."""
-        owner = repository.full_name.split("/")[0] if repository else None
+        owner = repository.owner if repository else None
         return {
             "label": f"{owner or 'unknown repository'}:{ref}",
             "ref": ref,

@@ -20,14 +20,14 @@ class Repositories(Accounts):
     def repository(self, repository: Repository) -> Json:
         """A repository."""
         url = f"{self.base}/repos/{repository.full_name}"
-        owner, name = repository.full_name.split("/")
+        name = repository.full_name.split("/")[1]
         return {
             "id": repository.id,
             "node_id": node("Repository", repository.id),
             "name": name,
             "full_name": repository.full_name,
             "private": True,
-            "owner": self.account(self.state.account(owner, "Organization")),
+            "owner": self.account(self.state.account(repository.owner)),
             "html_url": f"{self.base}/{repository.full_name}",
             "description": None,
             "fork": repository.is_fork,
