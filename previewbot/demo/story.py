@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from previewbot.demo.stage import Stage, staged
 FOLDER = Path(".demo")
 _PATIENCE = 60.0
 """Seconds that a step may take on a slow machine."""
+
+_UNUSED = ssl.create_default_context()
+"""Nothing is encrypted here, but a client that is given none reads all of the machine's certificates each time."""
 
 
 class NotSeen(Exception):  # noqa: N818 - named by what happened
@@ -50,7 +54,7 @@ class Visitor:
 
     async def get(self, path: str = "/commit.txt") -> httpx.Response:
         """Ask the front door for the preview, on a connection of its own."""
-        async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=15, verify=_UNUSED) as client:
             host = {"Host": f"{self.host()}:{self.stage.door}"}
             return await client.get(f"http://127.0.0.1:{self.stage.door}{path}", headers=host)
 
@@ -74,14 +78,16 @@ class Visitor:
             await asyncio.sleep(0.02)
 
 
-async def until(what: str, check: Callable[[], Awaitable[bool] | bool], *, patience: float = _PATIENCE) -> float:
+async def until(
+    what: str, check: Callable[[], Awaitable[bool] | bool], *, patience: float = _PATIENCE, pause: float = 0.02
+) -> float:
     """Wait until something is true, and say how many seconds that took; raises ``NotSeen``."""
     began = time.monotonic()
     while time.monotonic() - began < patience:
         answer = check()
         if await answer if isinstance(answer, Awaitable) else answer:
             return time.monotonic() - began
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
     raise NotSeen(what)
 
 

@@ -1,0 +1,131 @@
+"""The floor of push-to-URL: what a shell script does that redeploys the sample app, without anything around it.
+
+Every step is a command that a script would call, and nothing else is timed. There are two scripts, both of them quick:
+
+* ``Bare`` cares for the page alone: fetch, checkout, ``docker build``, ``docker run``, ask until the commit answers.
+* ``Whole`` cares for the app as its ``previewbot.yaml`` tells it: both services get the new commit in their
+  environment, so both are made anew, on a network where the page finds the API, under the limits and locks that
+  previewbot sets. It builds and runs both at once, and asks for the page as soon as that runs. It keeps one network,
+  sweeps nothing away while the clock runs, and knows no release: nothing that only previewbot does is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from previewbot.demo.stage import Stage
+
+_LIMITS = (
+    "--init", "--restart=unless-stopped", "--cap-drop=ALL", "--security-opt=no-new-privileges:true", "--memory=512m",
+    "--memory-swap=512m", "--cpus=1", "--pids-limit=256", "--log-opt=max-size=5m", "--log-opt=max-file=2",
+)  # fmt: skip
+"""What previewbot sets, as options of ``docker run``."""
+
+
+PAUSE = 0.01
+"""Seconds between two questions to the page; the same for everybody who is measured."""
+
+
+def run(*command: str) -> str:
+    """Run one command of a script."""
+    variables = os.environ | {"DOCKER_BUILDKIT": "1"}
+    done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+class Bare:
+    """The script for the page alone."""
+
+    name = "floor-bare"
+
+    def __init__(self, stage: Stage, docker: str, folder: Path) -> None:
+        self.docker = (docker, "--host", stage.engine)
+        self.origin = str(stage.github.folder(stage.repository))
+        self.mirror, self.tree = folder / "mirror.git", folder / "tree"
+        self.running: list[str] = []
+        run("git", "init", "-q", "--bare", str(self.mirror))
+
+    def deploy(self, sha: str) -> float:
+        """Bring a commit up, and say how many seconds it took until it answered; older containers go afterwards."""
+        began = time.monotonic()
+        self.fetch(sha)
+        started = self.start(sha)
+        seconds = time.monotonic() - began
+        self.running, gone = started, self.running
+        if gone:
+            run(*self.docker, "rm", "-f", *gone)
+        return seconds
+
+    def fetch(self, sha: str) -> None:
+        """Lay a commit out."""
+        run("git", f"--git-dir={self.mirror}", "fetch", "-q", "--depth=1", self.origin, f"+{sha}:refs/heads/x")
+        shutil.rmtree(self.tree, ignore_errors=True)
+        self.tree.mkdir(parents=True)
+        run("git", f"--git-dir={self.mirror}", f"--work-tree={self.tree}", "checkout", "-q", "-f", "x", "--", ".")
+
+    def start(self, sha: str) -> list[str]:
+        """Build and run what is new, and wait for the page."""
+        web = self.bring_up("web", sha, "-e", "PORT=8080", "-p", "127.0.0.1::8080")
+        self.ask(web, sha)
+        return [web]
+
+    def bring_up(self, service: str, sha: str, *options: str) -> str:
+        """Build one service and run it; returns its container."""
+        image = f"{self.name}:{service}"
+        run(*self.docker, "build", "-q", "--label", self.name, "-t", image, str(self.tree / service))
+        return run(*self.docker, "run", "-d", "-e", f"PREVIEWBOT_COMMIT={sha}", *options, image)
+
+    def ask(self, web: str, sha: str) -> None:
+        """Ask the page for its commit until it is this one."""
+        host, _, port = run(*self.docker, "port", web, "8080").splitlines()[0].rpartition(":")
+        while _answer(host, int(port)) != sha:
+            time.sleep(PAUSE)
+
+    def end(self) -> None:
+        """Leave nothing."""
+        run(*self.docker, "rm", "-f", *self.running)
+        run(*self.docker, "image", "prune", "-af", "--filter", f"label={self.name}")
+
+
+class Whole(Bare):
+    """The script for the app."""
+
+    name = "floor-whole"
+
+    def __init__(self, stage: Stage, docker: str, folder: Path) -> None:
+        super().__init__(stage, docker, folder)
+        run(*self.docker, "network", "create", self.name)
+
+    def start(self, sha: str) -> list[str]:
+        """Bring both services up at once, and wait for the page."""
+        with ThreadPoolExecutor(1) as other:
+            confined = (*_LIMITS, f"--network={self.name}")
+            api = other.submit(self.bring_up, "api", sha, *confined, "--network-alias=api")
+            web = self.bring_up(
+                "web", sha, *confined, "--network-alias=web", "-e", "PORT=8080",
+                "-e", "PREVIEWBOT_API_URL=http://api:9000", "-p", "127.0.0.1::8080",
+            )  # fmt: skip
+            self.ask(web, sha)
+            return [web, api.result()]
+
+    def end(self) -> None:
+        """Leave nothing."""
+        super().end()
+        run(*self.docker, "network", "rm", self.name)
+
+
+def _answer(host: str, port: int) -> str:
+    connection = HTTPConnection(host, port, timeout=1)
+    try:
+        connection.request("GET", "/commit.txt")
+        return connection.getresponse().read().decode()
+    except (OSError, HTTPException):
+        return ""
+    finally:
+        connection.close()
