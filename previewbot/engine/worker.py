@@ -50,10 +50,16 @@ class Worker:
     """How often a lease is renewed while its pass runs; well below the time after which it lapses."""
 
     async def run(self) -> None:
-        """Work until cancelled; a pass that is under way then is cancelled with it, and found undone next time."""
+        """Work until cancelled; a pass that is under way then is cancelled with it, and found undone next time.
+
+        Whatever rings the queue's bell is looked for once, not by everyone who happens to be idle.
+        """
+        free = asyncio.Semaphore(self.at_once)
         async with asyncio.TaskGroup() as group:
-            for _ in range(self.at_once):
-                group.create_task(self._loop())
+            while True:
+                await free.acquire()
+                serving = group.create_task(self._serve_or_warn(await self._next()))
+                serving.add_done_callback(lambda _: free.release())
 
     async def drain(self) -> None:
         """Work on everything that is due now, then return."""
@@ -68,14 +74,21 @@ class Worker:
         await self._serve(lease)
         return True
 
-    async def _loop(self) -> None:
+    async def _next(self) -> Lease:
+        """Wait for a topic that is due, and take it."""
         while True:
             try:
-                if not await self.step():
-                    await self.queue.wait(await self.queue.next_due())
+                if lease := await self.queue.lease(self.clock.now()):
+                    return lease
+                await self.queue.wait(await self.queue.next_due())
             except Transient as transient:
-                log.warning("queue away", why=str(transient))
-                await asyncio.sleep(1)
+                await _wait_for(transient)
+
+    async def _serve_or_warn(self, lease: Lease) -> None:
+        try:
+            await self._serve(lease)
+        except Transient as transient:  # what could not be settled comes back when its lease lapses
+            await _wait_for(transient)
 
     async def _serve(self, lease: Lease) -> None:
         with structlog.contextvars.bound_contextvars(env=str(lease.topic), attempt=lease.attempt):
@@ -131,3 +144,8 @@ class Worker:
             await asyncio.sleep(self.renewal.total_seconds())
             with contextlib.suppress(Transient):
                 await self.queue.renew(lease, self.clock.now())
+
+
+async def _wait_for(away: Transient) -> None:
+    log.warning("queue away", why=str(away))
+    await asyncio.sleep(1)
