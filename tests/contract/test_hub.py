@@ -13,6 +13,7 @@ from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import SystemClock
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Permission, PullRequest
+from previewbot.demo.github.faults import Kind
 from previewbot.demo.github.state import Pull
 from previewbot.ports import DeploymentState, Reaction
 from previewbot.setup import read_manifest
@@ -173,14 +174,51 @@ async def test_an_uninstalled_repository_is_gone(shop: Shop, hub: GitHubHub) -> 
     assert await hub.repository(shop.repository.id) is None
 
 
-@pytest.mark.parametrize("kind", [500, 502, 429, 403, "half", "empty", "html"])
-async def test_bad_weather_is_transient_and_passes(shop: Shop, hub: GitHubHub, kind: int | str) -> None:
+@pytest.mark.parametrize("kind", [500, 502, "half", "empty", "html", "drop", "cut"])
+async def test_bad_weather_is_transient_and_passes(shop: Shop, hub: GitHubHub, kind: Kind) -> None:
     made = await opened(shop)
     repository = (await read(shop, hub, made)).repository
     shop.github.faults.add("GET", "/pulls/1", kind, times=5)
     with pytest.raises(Transient):
         await hub.pull(repository, 1)
     shop.github.faults.pending.clear()
+    assert await hub.pull(repository, 1)
+
+
+@pytest.mark.parametrize("kind", ["primary", "primary-429", "secondary", "secondary-429"])
+async def test_a_limit_lasts_as_long_as_github_says(shop: Shop, hub: GitHubHub, kind: Kind) -> None:
+    made = await opened(shop)
+    repository = (await read(shop, hub, made)).repository
+    shop.github.faults.wait = 900
+    shop.github.faults.add("GET", "/pulls/1", kind)
+    with pytest.raises(Transient) as caught:
+        await hub.pull(repository, 1)
+    assert caught.value.retry_after
+    assert timedelta(seconds=890) < caught.value.retry_after <= timedelta(seconds=900)
+    assert await hub.pull(repository, 1)
+
+
+async def test_a_spent_allowance_is_waited_for(shop: Shop, hub: GitHubHub) -> None:
+    made = await opened(shop)
+    repository = (await read(shop, hub, made)).repository
+    shop.github.limits.hourly = shop.github.limits.left(shop.github.state.installations["acme"].id).used
+    with pytest.raises(Transient) as caught:
+        await hub.pull(repository, 1)
+    assert caught.value.retry_after
+    assert timedelta(minutes=58) < caught.value.retry_after <= timedelta(hours=1)
+
+
+@pytest.mark.parametrize("kind", ["drop", "cut"])
+async def test_a_comment_whose_answer_was_lost_is_found_and_not_written_again(
+    shop: Shop, hub: GitHubHub, kind: Kind
+) -> None:
+    made = await opened(shop)
+    pull = await read(shop, hub, made)
+    shop.github.faults.add("POST", "/comments", kind, after=True)
+    with pytest.raises(Transient):
+        await hub.comment(pull, MARK, f"{MARK}\none", known=None, final=True)
+    assert await hub.comment(pull, MARK, f"{MARK}\none", known=None, final=True) == made.comments[0].id
+    assert len(made.comments) == 1
 
 
 async def test_the_app_describes_itself(shop: Shop, hub: GitHubHub) -> None:

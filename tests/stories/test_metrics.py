@@ -101,7 +101,7 @@ async def test_what_waits_and_what_github_takes_is_read_when_somebody_asks(city:
     assert value(city, "queue_depth") == 2
     assert value(city, "queue_oldest_seconds") == pytest.approx(90, abs=0.01)
     assert value(city, "environments", state="ready", reason="serving") == 1
-    asked = city.github.state.spent
+    asked = city.github.limits.left(city.github.state.installations["acme"].id).used
     assert value(city, "github_requests_left") == 5000 - asked < 5000
     written = sum(method != "GET" and path.startswith("/repos/") for method, path in city.github.requests)
     assert value(city, "github_writes_left") == 500 - written < 500

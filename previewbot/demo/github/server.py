@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from previewbot.demo.github import repository as git
 from previewbot.demo.github.faults import Faults
 from previewbot.demo.github.hooks import Hooks
+from previewbot.demo.github.limits import Limits
 from previewbot.demo.github.news import News
 from previewbot.demo.github.shapes import Shapes
 from previewbot.demo.github.state import App, Comment, Installation, Pull, Repository, State, new_key, now
@@ -59,7 +60,8 @@ class SimulatedGitHub:
         self.shapes = Shapes(base_url, self.state)
         self.hooks = Hooks(self.state, changed=self.changed, transport=transport)
         self._news = News(self.state, self.shapes, self.hooks, changed=self.changed)
-        self.faults = Faults()
+        self.limits = Limits(self.state.now)
+        self.faults = Faults(self.limits)
         self.requests: list[tuple[str, str]] = []
         """Method and path of every API request so far."""
         self.editable: tuple[str, ...] = ()

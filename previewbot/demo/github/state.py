@@ -211,8 +211,6 @@ class State:
     """Apps made from a manifest whose code was not exchanged yet."""
     installations: dict[str, Installation] = field(default_factory=dict)
     """By the account that installed the App."""
-    spent: int = 0
-    """API requests of the installation so far."""
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1000))
 
     def now(self) -> datetime:

@@ -12,13 +12,12 @@ from starlette.responses import Response
 from previewbot.demo.github import rights
 from previewbot.demo.github.api import proof
 from previewbot.demo.github.api.answers import Problem, bearer, moved
+from previewbot.demo.github.limits import exceeded
 from previewbot.demo.github.state import Repository, Token
 
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
 
-_AN_HOUR = 5000
-"""Requests of an installation; the simulation never refuses any."""
 
 Answer = Callable[[Request], Awaitable[Response]]
 AsInstallation = Callable[[Request, Token], Awaitable[Response]]
@@ -67,21 +66,21 @@ class Gate:
                 except Problem as problem:
                     return problem.answer
 
-            made = await self._github.faults.apply(request, answer)
-            made.headers.setdefault("Date", self._state.now().strftime("%a, %d %b %Y %H:%M:%S GMT"))
-            made.headers.setdefault("X-GitHub-Request-Id", "SIMULATED")
-            if bearer(request) in self._state.tokens:
-                made.headers.update(self._limit())
+            allowance = self._github.limits.spend(self._payer(request))
+            made = exceeded(allowance) if allowance.is_exceeded else await self._github.faults.apply(request, answer)
+            date = self._state.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
+            for name, value in {**allowance.headers, "Date": date, "X-GitHub-Request-Id": "SIMULATED"}.items():
+                made.headers.setdefault(name, value)
             return made
 
         return endpoint
 
-    def _limit(self) -> dict[str, str]:
-        """Count a request of the installation, and say what is left of its hour."""
-        self._state.spent += 1
-        reset = int(self._state.now().timestamp()) // 3600 * 3600 + 3600
-        words = {"Limit": _AN_HOUR, "Remaining": max(_AN_HOUR - self._state.spent, 0), "Reset": reset}
-        return {f"X-RateLimit-{name}": str(value) for name, value in words.items()} | {"X-RateLimit-Resource": "core"}
+    def _payer(self, request: Request) -> int | None:
+        """Whose allowance a request is counted against: an installation's, the App's, or that of strangers."""
+        token = rights.opened(self._state, bearer(request))
+        if token:
+            return token.installation.id
+        return self._state.app.id if proof.is_jwt(bearer(request)) else None
 
     def app(self, handler: Answer) -> Answer:
         """Let the App in, with its own key."""

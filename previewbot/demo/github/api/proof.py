@@ -34,6 +34,11 @@ def check(text: str, app: App, now: datetime) -> None:
         raise _no("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued")
 
 
+def is_jwt(text: str) -> bool:
+    """Whether somebody claims to be the App at all."""
+    return text.count(".") == 2  # noqa: PLR2004 - its three parts
+
+
 def _decoded(text: str, app: App) -> dict[str, Any]:
     try:
         claims = json.loads(jwt.PyJWS().decode(text, app.key.public_key(), algorithms=["RS256"]))
