@@ -62,13 +62,6 @@ class Mirror:
         self._sign.parent.mkdir(exist_ok=True)
         self._sign.write_text(_ATTRIBUTES)
 
-    async def root(self, commit: str) -> str | None:
-        """Name the tree of a commit; ``None`` where the commit is not here."""
-        try:
-            return (await git("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}", folder=self._folder)).decode()
-        except GitFailed:
-            return None
-
     async def fetch(self, commit: str, url: str, credential: Credential | None) -> None:
         """Fetch one commit without its history. Its credential is of use for this very URL and nothing else."""
         config = {f"protocol.{url.partition(':')[0]}.allow": "always"} if _is_allowed(url) else {}
@@ -78,20 +71,41 @@ class Mirror:
         arguments = ("--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1", url)
         try:
             await git(
-                "fetch", *arguments, f"+{commit}:refs/previewbot/{commit}",
+                "fetch", *arguments, f"+{commit}:{_ref(commit)}",
                 folder=self._folder, config=config, bounds=bounds,
             )  # fmt: skip
         except GitFailed as failed:
             raise await self._translate(failed, commit) from None
 
-    async def list(self, commit: str, root: str) -> Listing:
-        """List everything in the tree of a commit, and say whether it may be used."""
-        bounds = Bounds(output=self._limits.listing)
-        try:
-            listed = await self._run("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit, bounds=bounds)
-        except GitFlooded:
+    async def list(self, commit: str) -> Listing | None:
+        """List everything in the tree of a commit, and say whether it may be used; ``None`` where it is not here."""
+        if not (self._folder / _ref(commit)).exists():
+            return None
+        root, listed = await asyncio.gather(self._root(commit), self._entries(commit))
+        if root is None:
+            return None
+        if listed is None:
             return endless(self._limits)
+        if isinstance(listed, GitFailed):
+            raise await self._damaged("ls-tree", listed)
         return await asyncio.to_thread(parse, root.strip(), listed, self._limits)
+
+    async def _entries(self, commit: str) -> bytes | GitFailed | None:
+        """List a tree as git does; ``None`` where that has no end. What failed matters only if there is a tree."""
+        arguments = ("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit)
+        try:
+            return await git(*arguments, folder=self._folder, bounds=Bounds(output=self._limits.listing))
+        except GitFlooded:
+            return None
+        except GitFailed as failed:
+            return failed
+
+    async def _root(self, commit: str) -> str | None:
+        """Name the tree of a commit; ``None`` where it is none."""
+        try:
+            return (await git("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}", folder=self._folder)).decode()
+        except GitFailed:
+            return None
 
     async def blob(self, id: str, size: int) -> bytes:
         """Read the content of a file."""
@@ -117,9 +131,13 @@ class Mirror:
         except GitFailed as failed:
             if "invalid path" in failed.said:
                 raise Refused(REASON, "the commit holds a path that git refuses to write, such as `.git`") from None
-            if not _SHORTAGE.search(failed.said):  # then the mirror is damaged: the next try begins with a new one
-                await asyncio.to_thread(self.drop)
-            raise Transient(f"git {arguments[0]}: {failed}") from None
+            raise await self._damaged(arguments[0], failed) from None
+
+    async def _damaged(self, command: str, failed: GitFailed) -> Transient:
+        """Throw the mirror away, so that the next try begins anew, unless the machine is short of something."""
+        if not _SHORTAGE.search(failed.said):
+            await asyncio.to_thread(self.drop)
+        return Transient(f"git {command}: {failed}")
 
     async def _translate(self, failed: GitFailed, commit: str) -> Exception:
         said = failed.said
@@ -135,6 +153,11 @@ class Mirror:
             await asyncio.to_thread(self.drop)
         plain = re.sub(r"\w+://\S+", "…", str(failed))
         return Transient(f"the repository cannot be fetched: {plain[:200]}")
+
+
+def _ref(commit: str) -> str:
+    """Name what keeps a fetched commit: never packed, it is a file, and no process is needed to see whether it is."""
+    return f"refs/previewbot/{commit}"
 
 
 def _is_allowed(url: str) -> bool:

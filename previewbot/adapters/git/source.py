@@ -57,8 +57,8 @@ class GitSource:
                 return
             mirror = self._mirror(repository.id)
             await mirror.make()
-            root = await mirror.root(commit) or await self._bring(repository, mirror, commit)
-            self._remember(repository.id, commit, await mirror.list(commit, root))
+            found = await mirror.list(commit) or await self._bring(repository, mirror, commit)
+            self._remember(repository.id, commit, found)
 
     async def read(self, repository: Repository, commit: str, path: str, *, limit: int) -> bytes | None:
         """Read one regular file; a symbolic link in its place is refused."""
@@ -98,18 +98,18 @@ class GitSource:
     def _mirror(self, repository: int) -> Mirror:
         return Mirror(self._root / f"{repository}.git", self._limits)
 
-    async def _bring(self, repository: Repository, mirror: Mirror, commit: str) -> str:
-        """Fetch what is not there, and return its tree."""
+    async def _bring(self, repository: Repository, mirror: Mirror, commit: str) -> Listing:
+        """Fetch what is not there, and list it."""
         if mirror.is_worn and not self._readers[repository.id]:
             await self._drop(repository.id)
             await mirror.make()
         url = repository.clone_url
         credential = await self._credential(repository) if url.startswith(("https:", "http:")) else None
         await mirror.fetch(commit, url, credential)
-        root = await mirror.root(commit)
-        if root is None:
+        found = await mirror.list(commit)
+        if found is None:
             raise Refused(REASON, f"`{commit[:7]}` is not a commit")
-        return root
+        return found
 
     async def _write(self, repository: int, commit: str, place: Path, listing: Listing) -> Path:
         self._readers[repository] += 1
