@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     IPvAnyNetwork,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -128,6 +129,57 @@ class DockerSettings(_Section):
     pids: int = Field(256, ge=16, description="Processes and threads of one container.")
     build_time_limit: Duration = Field(timedelta(minutes=15), description="How long one build may take.")
     builds_at_once: int = Field(2, ge=1, le=64, description="Builds that run at the same time.")
+
+
+class GatewaySettings(_Section):
+    """A Gateway of the Gateway API."""
+
+    name: str = Field(description="Its name.")
+    namespace: str = Field(description="Its namespace.")
+    section: str | None = Field(None, description="The listener to attach to; by default all.")
+
+
+class KubernetesSettings(_Section):
+    """The cluster that environments run in: one namespace each."""
+
+    kubeconfig: Path | None = Field(
+        None, description="By default the cluster that previewbot is a pod of, else the usual kubeconfig."
+    )
+    context: str | None = Field(None, description="A context of the kubeconfig; by default its current one.")
+    cpu: float = Field(1.0, gt=0, description="What one container may use.")
+    memory: Size = Field(512 * 1024**2, description="What one container may use.")
+    disk: Size = Field(2 * 1024**3, description="What one container may write to its node's disk.")
+    cpu_request: float = Field(0.05, gt=0, description="What one container is promised.")
+    memory_request: Size = Field(64 * 1024**2, description="What one container is promised.")
+    quota: dict[str, str] = Field(
+        {}, description="What one environment may use, as a ResourceQuota's hard; on top of previewbot's own."
+    )
+    run_as_user: int = Field(10001, ge=1, description="Who a program runs as whose image says root, or nobody.")
+    runtime_class: str | None = Field(None, description="A RuntimeClass with more isolation, such as gvisor.")
+    ingress_class: str | None = Field(None, description="By default the cluster's default one.")
+    ingress_annotations: dict[str, str] = Field({}, description="Annotations of every Ingress or HTTPRoute.")
+    tls_secret: str | None = Field(None, description="A wildcard certificate's Secret that each namespace has.")
+    cluster_issuer: str | None = Field(None, description="A ClusterIssuer of cert-manager, for one certificate a host.")
+    gateway: GatewaySettings | None = Field(None, description="HTTPRoutes on this Gateway instead of Ingresses.")
+    ingress_namespaces: list[str] = Field(
+        ["ingress-nginx", "traefik"], description="Where visitors come from: the ingress controller's namespaces."
+    )
+    ingress_networks: list[IPvAnyNetwork] = Field([], description="The same, where it is no pod.")
+    dns_namespaces: list[str] = Field(["kube-system"], description="Where the cluster's DNS is.")
+    dns_networks: list[IPvAnyNetwork] = Field([], description="The same, where it is no pod.")
+    allowed_networks: list[IPvAnyNetwork] = Field(
+        [], description="Networks that previews may reach, besides the internet."
+    )
+    denied_networks: list[IPvAnyNetwork] = Field(
+        [], description="Networks that previews may not reach, besides private ones and the cluster's API."
+    )
+
+    @field_validator("cluster_issuer")
+    @classmethod
+    def _one_certificate(cls, issuer: str | None, info: ValidationInfo) -> str | None:
+        if issuer and info.data.get("tls_secret"):
+            raise ValueError("cannot be set beside tls_secret: use one of them")
+        return issuer
 
 
 class BuildKitSettings(_Section):
@@ -241,12 +293,13 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9-]{0,32}$",
         description="Tells two previewbots on one engine apart; by default the App's number.",
     )
-    runtime: Literal["docker"] = Field("docker", description="Where environments run.")
+    runtime: Literal["docker", "kubernetes"] = Field("docker", description="Where environments run.")
     github: GitHubSettings
     server: ServerSettings = Field(default_factory=ServerSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     previews: PreviewSettings = Field(default_factory=PreviewSettings)
     docker: DockerSettings = Field(default_factory=DockerSettings)
+    kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
     buildkit: BuildKitSettings = Field(default_factory=BuildKitSettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     caddy: CaddySettings = Field(default_factory=CaddySettings)

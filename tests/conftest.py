@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures.cluster",
     "tests.fixtures.engine",
     "tests.fixtures.github",
+    "tests.fixtures.kubernetes",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
     "tests.fixtures.buildkit",  # after those that it imports, or their assertions would say less

@@ -180,7 +180,8 @@ class _Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def _listener() -> Iterator[socket.socket]:
-    with socket.socket() as listener:
+    # Only of a socket that was made for TCP does asyncio take the delay by which small answers wait for each other.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", free_port(9080)))
         yield listener

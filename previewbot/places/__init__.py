@@ -24,3 +24,7 @@ async def open_place(settings: Settings, tools: Tools) -> AsyncIterator[Place]:
                 from previewbot.places import docker  # noqa: PLC0415
 
                 yield docker.open_place(settings, tools, stack)
+            case "kubernetes":
+                from previewbot.places import kubernetes  # noqa: PLC0415
+
+                yield await kubernetes.open_place(settings, tools, stack)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from previewbot.adapters.kubernetes.api import Api, Stale
-from previewbot.adapters.kubernetes.kinds import Kind, Thing
+from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, Kind, Thing
 from previewbot.adapters.kubernetes.names import key_of
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
@@ -109,6 +109,12 @@ class Mirror:
         found = (key_of(thing["metadata"].get("labels")) for shelf in self._shelves.values() for thing in shelf.all())
         return frozenset(key for key in found if key)
 
+    async def images(self) -> frozenset[str]:
+        """Every image that a Deployment of ours names."""
+        await self.ready()
+        specs = (each["spec"]["template"]["spec"] for each in self._shelves[DEPLOYMENT].all())
+        return frozenset(container["image"] for spec in specs for container in spec["containers"])
+
     # --- what we did ourselves --------------------------------------------------------------------------------------
 
     def note(self, thing: Thing) -> None:
@@ -152,9 +158,11 @@ class Mirror:
             except Stale:
                 shelf.version = ""
             except (Transient, Refused) as trouble:
+                # Listed anew afterwards: only then it is sure that nothing is missing.
                 shelf.current.clear()
-                shelf.trouble = trouble
-                log.info("watch put off", kind=shelf.kind.name, why=str(trouble), seconds=pause)
+                shelf.version, shelf.trouble = "", trouble
+                if pause == _FIRST_PAUSE:
+                    log.warning("watch put off", kind=shelf.kind.name, why=str(trouble))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -175,7 +183,6 @@ class Mirror:
 
     async def _follow(self, shelf: _Shelf) -> None:
         async for change, thing in self._api.watch(shelf.kind, shelf.version, self._selector):
-            shelf.current.set()
             shelf.version = thing["metadata"]["resourceVersion"]
             if change == "BOOKMARK":
                 continue

@@ -1,0 +1,85 @@
+"""A cluster: BuildKit builds, a registry keeps the images, Kubernetes runs them and leads visitors in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from previewbot.adapters import kubernetes as k8s
+from previewbot.adapters.buildkit import BuildKitBuilder
+from previewbot.places.images import open_builder
+from previewbot.places.place import Place, Tools
+from previewbot.settings import Settings, read_secret
+
+
+async def open_place(settings: Settings, tools: Tools, stack: AsyncExitStack) -> Place:
+    """Open it; ``stack`` closes it."""
+    api = await k8s.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
+    stack.push_async_callback(api.close)
+    names, options = k8s.Names(settings.instance_name), _options(settings)
+    mirror = k8s.Mirror(api, names.selector, k8s.watched(options))
+    keeping = asyncio.create_task(mirror.run())
+    stack.push_async_callback(_end, keeping)
+    builder = open_builder(settings, tools, stack, mirror.images)
+    users = Users(builder, settings.kubernetes.run_as_user)
+    runtime = k8s.KubernetesRuntime(api, mirror, names=names, options=options, user_of=users.find, clock=tools.clock)
+    stack.callback(runtime.close)
+    front_door = k8s.KubernetesFrontDoor(api, mirror, names=names, options=options)
+    return Place(builder, runtime, front_door, lambda _host: ())
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """As whom programs run in a cluster that lets nobody be root."""
+
+    builder: BuildKitBuilder
+    fallback: int
+
+    async def find(self, image: str) -> int | None:
+        """Choose the number for an image; ``None`` where it says one itself, or is not one that we built."""
+        said = await self.builder.user_of(image)
+        if said is None:
+            return None
+        user = said.partition(":")[0]
+        return None if user.isdigit() and int(user) else self.fallback
+
+
+def _options(settings: Settings) -> k8s.Options:
+    own = settings.kubernetes
+    gateway = k8s.Gateway(own.gateway.name, own.gateway.namespace, own.gateway.section) if own.gateway else None
+    usual = k8s.Options()
+    return k8s.Options(
+        sizes=k8s.Sizes(
+            cpu=k8s.cpu(own.cpu),
+            memory=k8s.memory(own.memory),
+            cpu_request=k8s.cpu(own.cpu_request),
+            memory_request=k8s.memory(own.memory_request),
+            disk=k8s.memory(own.disk),
+        ),
+        network=k8s.Network(
+            tuple(own.ingress_namespaces),
+            tuple(map(str, own.ingress_networks)),
+            tuple(own.dns_namespaces),
+            tuple(map(str, own.dns_networks)),
+            tuple(map(str, own.allowed_networks)),
+            tuple(map(str, own.denied_networks)),
+        ),
+        routing=k8s.Routing(own.ingress_class, own.ingress_annotations, own.tls_secret, own.cluster_issuer, gateway),
+        quota={**usual.quota, **own.quota},
+        run_as_user=own.run_as_user,
+        runtime_class=own.runtime_class,
+        pull_secret=_pull_secret(settings),
+    )
+
+
+def _pull_secret(settings: Settings) -> str | None:
+    file = settings.registry.pull_secret_file
+    return read_secret(file).decode("utf-8") if file else None
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
