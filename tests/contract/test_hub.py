@@ -261,7 +261,7 @@ async def test_and_none_of_them_is_too_much(shop: Shop, hub: GitHubHub, name: st
     shop.github.state.app.permissions = {
         each: level for each, level in read_manifest()["default_permissions"].items() if each != name
     }
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match=rf"Resource not accessible by integration \(it needs .*{name}=(read|write)\)"):
         await everything(shop, hub, made)
 
 

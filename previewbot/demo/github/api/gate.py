@@ -109,7 +109,9 @@ class Gate:
             if named.moved:
                 return named.moved
             if not any(rights.allows(self._state, token, each) for each in endpoint.needs):
-                raise Problem(403, "Resource not accessible by integration")
+                problem = Problem(403, "Resource not accessible by integration")
+                problem.answer.headers["X-Accepted-GitHub-Permissions"] = "; ".join(endpoint.needs)
+                raise problem
             return await endpoint.handler(request, named.repository)
 
         return self.open(checked)
