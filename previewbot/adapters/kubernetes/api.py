@@ -175,7 +175,7 @@ class Api:
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return  # cut off: the next watch goes on from where this one was
         finally:
-            response.close()
+            _abort(response)
 
     async def _object(
         self,
@@ -242,6 +242,13 @@ class Api:
 
     def _away(self, error: Exception) -> Transient:
         return Transient(f"The cluster's API at {self.name} does not answer ({type(error).__name__}).")
+
+
+def _abort(response: aiohttp.ClientResponse) -> None:
+    """End a stream at once: a polite end of TLS would wait for a server that has nothing more to say."""
+    if response.connection and response.connection.transport:
+        response.connection.transport.abort()
+    response.close()
 
 
 class Conflict(Transient):

@@ -310,11 +310,9 @@ class KubernetesRuntime:
             return removed
 
     def _living(self, namespace: str, revision: str | None = None) -> int:
-        """Count the pods that nothing has taken away yet."""
-        berths = {_berth(each) for each in self._mirror.of(DEPLOYMENT, namespace)}
-        wanted = {berth for berth in berths if revision in (None, berth[0])}
-        pods = self._mirror.of(POD, namespace)
-        return sum(_berth(each) in wanted and not _is_ending(each) for each in pods)
+        """Count the programs that run or are about to."""
+        found = (each for each in self._mirror.of(DEPLOYMENT, namespace) if revision in (None, _berth(each)[0]))
+        return sum(int(each["spec"].get("replicas", 1)) for each in found)
 
     async def _refresh(self, namespace: Thing) -> None:
         found = await self._api.get(NAMESPACE, None, namespace["metadata"]["name"])
