@@ -16,6 +16,7 @@ from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import SystemClock
 from previewbot.demo.github import SimulatedGitHub
 from previewbot.setup import Order, read_manifest, register
+from tests.fixtures.github import Over
 
 
 class Server(uvicorn.Server):
@@ -40,12 +41,12 @@ def action(page: str) -> str:
 
 
 @pytest.mark.parametrize("organization", [None, "acme"])
-async def test_a_click_registers_an_app_that_works(tmp_path: Path, organization: str | None) -> None:
+async def test_a_click_registers_an_app_that_works(tmp_path: Path, organization: str | None, over: Over) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         github = SimulatedGitHub(tmp_path / "github", base_url=url)
-        server = Server(uvicorn.Config(github.app, log_config=None, lifespan="off"))
+        server = Server(uvicorn.Config(over(github.app), log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         shown = asyncio.get_running_loop().create_future()
         order = Order(

@@ -15,12 +15,13 @@ from previewbot.core.model import BuildState, InstanceState
 from previewbot.engine.world import Policy
 from tests.fakes.builder import Outcome
 from tests.fakes.runtime import Behaviour
+from tests.fixtures.github import Over
 from tests.stories.town import BLUEPRINT, Town, town
 
 
 @pytest.fixture
-async def city(tmp_path: Path) -> AsyncIterator[Town]:
-    async with town(tmp_path) as made:
+async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
+    async with town(tmp_path, over=over) as made:
         await made.settle()
         yield made
 
@@ -202,13 +203,12 @@ async def test_drafts_and_labels(city: Town) -> None:
     assert (await city.observed(pull)).is_empty
 
 
-async def test_paths_that_need_no_preview(tmp_path: Path) -> None:
-    policy = Policy(filters=Filters(paths=("web/*",)))
-    async with town(tmp_path, policy=policy) as city:
-        pull = await city.open(files={"docs/a.md": "x"})
-        assert "it changes none of the paths that need one (`web/*`)" in city.comment(pull)
-        await city.push(pull, {"web/x": "8"})
-        assert "**Preview is ready**" in city.comment(pull)
+async def test_paths_that_need_no_preview(city: Town) -> None:
+    city.policy = Policy(filters=Filters(paths=("web/*",)))
+    pull = await city.open(files={"docs/a.md": "x"})
+    assert "it changes none of the paths that need one (`web/*`)" in city.comment(pull)
+    await city.push(pull, {"web/x": "8"})
+    assert "**Preview is ready**" in city.comment(pull)
 
 
 async def test_a_closing_that_nobody_told_of_is_found_by_the_sweep(city: Town) -> None:

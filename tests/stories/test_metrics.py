@@ -11,12 +11,13 @@ import pytest
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildState
 from tests.fakes.builder import Outcome
+from tests.fixtures.github import Over
 from tests.stories.town import Town, town
 
 
 @pytest.fixture
-async def city(tmp_path: Path) -> AsyncIterator[Town]:
-    async with town(tmp_path) as made:
+async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
+    async with town(tmp_path, over=over) as made:
         await made.settle()
         yield made
 

@@ -36,6 +36,7 @@ from previewbot.web.webhook import Door
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.front_door import FakeFrontDoor
 from tests.fakes.runtime import FakeRuntime
+from tests.fixtures.github import Over, unheard
 
 BLUEPRINT = "version: 1\nservices:\n  web: {build: web, port: 8080}\n  api: {build: api, port: 9000}\n"
 FILES = {"previewbot.yaml": BLUEPRINT, "web/Dockerfile": "FROM a\n", "api/Dockerfile": "FROM a\n"}
@@ -237,8 +238,10 @@ class Town:
 
 
 @asynccontextmanager
-async def town(folder: Path, weather: Weather | None = None, policy: Policy | None = None) -> AsyncIterator[Town]:
-    """Build a town in a folder."""
+async def town(
+    folder: Path, weather: Weather | None = None, policy: Policy | None = None, over: Over = unheard
+) -> AsyncIterator[Town]:
+    """Build a town in a folder; ``over`` is put between previewbot and the simulated GitHub."""
     weather, clock = weather or Weather(), MovedClock()
     gate = _Gate()
     github = SimulatedGitHub(folder / "github", transport=httpx.ASGITransport(gate), clock=clock.now)
@@ -247,7 +250,7 @@ async def town(folder: Path, weather: Weather | None = None, policy: Policy | No
     hub = GitHubHub(
         AppCredentials(app.id, app.pem, "http://github.test"),
         clock=clock,
-        transport=httpx.ASGITransport(github.app),
+        transport=httpx.ASGITransport(over(github.app)),
     )
     source = LocalSource(folder / "source", github)
     builder, runtime, front_door, logs = FakeBuilder(clock), FakeRuntime(), FakeFrontDoor(), LogFiles(folder)

@@ -104,7 +104,7 @@ def weaker(needs: tuple[str, ...]) -> dict[str, str]:
 def paths() -> Iterator[str]:
     github = SimulatedGitHub(Path("unused"))
     for route in api.routes(github):
-        path = re.sub(r":int", "", route.path)
+        path = re.sub(r":(int|path)", "", route.path)
         yield from (f"{method} {path}" for method in (route.methods or set()) - {"HEAD"})
 
 

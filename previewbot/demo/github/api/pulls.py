@@ -31,12 +31,12 @@ class Pulls:
             Endpoint("GET", "/pulls", self.pulls, pulls),
             Endpoint("GET", "/pulls/{number:int}", self.pull, pulls),
             Endpoint("GET", "/pulls/{number:int}/files", self.files, pulls),
-            Endpoint("GET", "/collaborators/{login}/permission", self.permission, metadata),
+            Endpoint("GET", "/collaborators/{login:path}/permission", self.permission, metadata),
         ]
 
     async def repository(self, _: Request, repository: Repository) -> Response:
         """Show the repository."""
-        return JSONResponse(self._shapes.repository(repository))
+        return JSONResponse(self._shapes.repository(repository, full=True))
 
     async def pulls(self, request: Request, repository: Repository) -> Response:
         """List pull requests, open ones unless asked otherwise."""

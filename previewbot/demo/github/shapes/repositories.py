@@ -17,8 +17,8 @@ _LISTINGS = (
 class Repositories(Accounts):
     """Writes repositories."""
 
-    def repository(self, repository: Repository) -> Json:
-        """A repository."""
+    def repository(self, repository: Repository, *, full: bool = False) -> Json:
+        """A repository; by itself, it has a few more fields than inside of something else."""
         url = f"{self.base}/repos/{repository.full_name}"
         name = repository.full_name.split("/")[1]
         return {
@@ -57,6 +57,7 @@ class Repositories(Accounts):
                 ("has_pages", "archived", "disabled", "is_template", "has_discussions", "allow_forking"), False
             ),
             "web_commit_signoff_required": False,
+            **({"network_count": 0, "subscribers_count": 0} if full else {}),
         }
 
     def brief(self, repository: Repository) -> Json:
