@@ -190,11 +190,14 @@ def setup(
 @cli.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Run the whole story without a person, and end.")] = False,
+    cluster: Annotated[
+        Path | None, typer.Option(help="Run it in the cluster of this state.json, which `make cluster` writes.")
+    ] = None,
 ) -> None:
     """Run the main job on this machine, with a simulated GitHub to look at."""
     from previewbot.demo.story import run
 
-    raise typer.Exit(run(once=once))
+    raise typer.Exit(run(once=once, cluster=cluster))
 
 
 def _load(config: Path) -> Settings:

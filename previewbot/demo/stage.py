@@ -1,6 +1,6 @@
 """Everything that the main job needs on one machine, up for as long as a context lasts: real parts, and nothing left.
 
-A Docker engine, Caddy, a simulated GitHub on a real socket, and previewbot itself as a process of its own.
+Where environments run (``ground``), a simulated GitHub on a real socket, and previewbot as a process of its own.
 """
 
 from __future__ import annotations
@@ -11,21 +11,18 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
 import httpx
 import uvicorn
 
-from previewbot.demo import leftovers, machine, sample
-from previewbot.demo.base_image import import_base
+from previewbot.demo import machine, sample
 from previewbot.demo.github import SimulatedGitHub
 from previewbot.demo.github.state import Repository
-
-Say = Callable[[str], None]
+from previewbot.demo.ground import EngineGround, Ground, Say, cluster_ground, engine_ground
 
 _CONFIG = """\
 instance: {instance}
@@ -37,8 +34,6 @@ github:
 server: {{port: {port}, public_url: "http://localhost:{port}"}}
 storage: {{folder: {folder}/state}}
 previews: {{port: {door}, drain: 1s}}
-docker: {{host: "{engine}"}}
-caddy: {{admin: "{caddy}", listen: ["127.0.0.1:{door}"]}}
 worker: {{sweep_every: {sweep}}}
 """
 
@@ -49,31 +44,31 @@ class Stage:
 
     folder: Path
     instance: str
-    engine: str
+    ground: Ground
     github: SimulatedGitHub
     repository: Repository
-    door: int
-    """The port of the front door."""
     port: int
     """previewbot's own port."""
     process: asyncio.subprocess.Process | None = None
 
-    def client(self) -> docker.APIClient:
-        """A client of the engine, to look with."""
-        return docker.APIClient(self.engine, version="auto", timeout=30)
+    @property
+    def door(self) -> int:
+        """The port of the front door."""
+        return self.ground.door
 
-    def things(self) -> dict[str, int]:
-        """Count what the engine has of this previewbot's environments."""
-        client = self.client()
-        mine = {"label": [f"previewbot.instance={self.instance}", "previewbot.key"]}
-        try:
-            return {
-                "containers": len(client.containers(all=True, filters=mine)),
-                "networks": len(client.networks(filters=mine)),
-                "volumes": len(client.volumes(filters=mine)["Volumes"] or []),
-            }
-        finally:
-            client.close()
+    @property
+    def engine(self) -> str:
+        """The engine, where there is one."""
+        assert isinstance(self.ground, EngineGround)  # noqa: S101 - asked by what measures and kills engines alone
+        return self.ground.engine
+
+    async def things(self) -> Mapping[str, int]:
+        """Count what runs of this previewbot's environments."""
+        return await self.ground.things(self.instance)
+
+    async def is_empty(self) -> bool:
+        """Whether nothing of them is left."""
+        return not any((await self.things()).values())
 
     async def start(self) -> None:
         """Start previewbot, and wait until it is ready."""
@@ -107,26 +102,27 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(folder: Path, *, say: Say, sweep: str = "3m") -> AsyncIterator[Stage]:
-    """Set everything up below ``folder``, say what is done, and take it all down again."""
+async def staged(folder: Path, *, say: Say, sweep: str = "3m", cluster: Path | None = None) -> AsyncIterator[Stage]:
+    """Set everything up below ``folder``, say what is done, and take it all down again.
+
+    ``cluster`` is the ``state.json`` of a cluster that is up; without it, an engine is found, started or installed.
+    """
     folder = _made(folder)
-    async with machine.engine(folder / "engine", say) as engine, machine.caddy(folder / "caddy", say) as caddy:
-        say("Making the base image from this machine's busybox")
-        await machine.install("busybox-static", say=say)
-        await asyncio.to_thread(import_base, engine)
+    where = cluster_ground(cluster) if cluster else engine_ground(folder, say, lambda: free_port(8080))
+    async with where as ground:
         with _listener() as listener:
             async with _github(folder, listener, say) as github:
                 repository = await github.create_repository("acme/shop", sample.files())
                 github.editable = (sample.GREETING,)
                 github.allow(repository, "alice", "write")
-                stage = _configured(folder, engine, caddy, github, repository, sweep)
+                stage = _configured(folder, ground, github, repository, sweep)
                 say("Starting previewbot")
                 try:
                     await stage.start()
                     yield stage
                 finally:
                     await stage.stop()
-                    await asyncio.to_thread(_clear, stage)
+                    await ground.clear(stage.instance)
 
 
 def _made(folder: Path) -> Path:
@@ -135,21 +131,25 @@ def _made(folder: Path) -> Path:
 
 
 def _configured(  # noqa: PLR0917 - each is a part of the stage
-    folder: Path, engine: str, caddy: str, github: SimulatedGitHub, repository: Repository, sweep: str
+    folder: Path, ground: Ground, github: SimulatedGitHub, repository: Repository, sweep: str
 ) -> Stage:
-    app, instance = github.state.app, f"demo-{secrets.token_hex(4)}"
-    port, door = free_port(8000), free_port(8080)
+    app, instance, port = github.state.app, f"demo-{secrets.token_hex(4)}", free_port(8000)
     app.hook_url = f"http://127.0.0.1:{port}/webhook"
     for name, content in (("private-key.pem", app.pem), ("webhook-secret", app.secret)):
         (folder / name).write_text(content)
         (folder / name).chmod(0o600)
     config = _CONFIG.format(
-        instance=instance, app_id=app.id, folder=folder, github=github.base_url, port=port, door=door, engine=engine,
-        caddy=caddy, sweep=sweep,
-    )  # fmt: skip
-    (folder / "config.yaml").write_text(config)
-    leftovers.note_things(folder, engine, instance)
-    return Stage(folder, instance, engine, github, repository, door, port)
+        instance=instance,
+        app_id=app.id,
+        folder=folder,
+        github=github.base_url,
+        port=port,
+        door=ground.door,
+        sweep=sweep,
+    )
+    (folder / "config.yaml").write_text(config + ground.config())
+    ground.note(folder, instance)
+    return Stage(folder, instance, ground, github, repository, port)
 
 
 @asynccontextmanager
@@ -195,20 +195,3 @@ def free_port(wished: int) -> int:
             tried.bind(("127.0.0.1", port))
             return int(tried.getsockname()[1])
     raise RuntimeError("no port of the loopback is free")
-
-
-def _clear(stage: Stage) -> None:
-    """Take away what previewbot made in an engine that may not be ours: an interrupted demo has open pull requests."""
-    client = stage.client()
-    mine = {"label": f"previewbot.instance={stage.instance}"}
-    try:
-        for container in client.containers(all=True, filters=mine):
-            client.remove_container(container["Id"], force=True, v=True)
-        for network in client.networks(filters=mine):
-            client.remove_network(network["Id"])
-        for volume in client.volumes(filters=mine)["Volumes"] or []:
-            client.remove_volume(volume["Name"])
-        for image in client.images(filters=mine):
-            client.remove_image(image["Id"], force=True)
-    finally:
-        client.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,10 @@ async def kill(stage: Stage) -> None:
     await stage.stop(signal.SIGKILL)
 
 
+async def _runs(stage: Stage, holds: Callable[[Mapping[str, int]], bool]) -> bool:
+    return holds(await stage.things())
+
+
 async def test_killed_in_build_in_deploy_and_in_teardown(tmp_path: Path) -> None:
     async with staged(tmp_path, say=machine.quiet) as stage:
         github, repository = stage.github, stage.repository
@@ -40,19 +45,21 @@ async def test_killed_in_build_in_deploy_and_in_teardown(tmp_path: Path) -> None
         await until("the comment", lambda: said(pull, "**Preview is ready**", pull.sha[:7]))
 
         fast = await github.push(repository, pull, {"web/Dockerfile": sample.files()["web/Dockerfile"]})
-        await until("a second release", lambda: stage.things()["containers"] > 2)
+        await until("a second release", lambda: _runs(stage, lambda things: things["containers"] > 2))
         await kill(stage)
         await stage.start()
         await until("the second commit", lambda: visitor.serves(fast))
         await until("the comment", lambda: said(pull, "**Preview is ready**", fast[:7]))
-        await until("one release", lambda: stage.things() == {"containers": 2, "networks": 1, "volumes": 0})
+        await until(
+            "one release", lambda: _runs(stage, lambda things: things == {"containers": 2, "networks": 1, "volumes": 0})
+        )
 
         github.close(repository, pull)
         await github.hooks.settle()
         await asyncio.sleep(0.15)
         await kill(stage)
         await stage.start()
-        await until("nothing", lambda: not any(stage.things().values()))
+        await until("nothing", stage.is_empty)
         await until("the comment", lambda: said(pull, "**Preview removed**", "checked gone"))
         await until("the deployment", lambda: deployed(stage, fast, "inactive"))
         assert comments(pull) == 1
@@ -75,5 +82,5 @@ async def test_lost_deliveries_while_it_was_down_are_made_up_for(tmp_path: Path)
         github.hooks.lose = True
         github.close(repository, pull)
         github.close(repository, other)
-        await until("nothing", lambda: not any(stage.things().values()))
+        await until("nothing", stage.is_empty)
         await until("the comment", lambda: said(pull, "**Preview removed**"))
