@@ -46,7 +46,7 @@ async def test_a_click_registers_an_app_that_works(tmp_path: Path, organization:
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         github = SimulatedGitHub(tmp_path / "github", base_url=url)
-        server = Server(uvicorn.Config(over(github.app), log_config=None, lifespan="off"))
+        server = Server(uvicorn.Config(over.api(github.app), log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         shown = asyncio.get_running_loop().create_future()
         order = Order(

@@ -44,7 +44,7 @@ class Judge:
     judged: set[tuple[str, int]] = field(default_factory=set)
     """Operations and statuses."""
 
-    def over(self, app: ASGIApp, *, answers_only: bool = False) -> ASGIApp:
+    def api(self, app: ASGIApp, *, answers_only: bool = False) -> ASGIApp:
         """Listen to everything that an application is asked and answers; a test's own requests may be wrong."""
 
         async def heard(scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +67,31 @@ class Judge:
                 self.judge(it, answers_only=answers_only)
 
         return heard
+
+    def door(self, app: ASGIApp) -> ASGIApp:
+        """Listen to everything that is delivered to an application."""
+
+        async def heard(scope: Scope, receive: Receive, send: Send) -> None:
+            body = await _whole(receive)
+            event = dict(scope["headers"])[b"x-github-event"].decode()
+            self.deliver(event, json.loads(body))
+
+            async def hear() -> Message:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            await app(scope, hear, send)
+
+        return heard
+
+    def deliver(self, event: str, payload: dict[str, Any]) -> None:
+        """Judge one delivery."""
+        here = "-".join([event, *([payload["action"]] if "action" in payload else [])]).replace("_", "-")
+        known = description()["x-webhooks"].get(here)
+        if known is None:
+            self.faults.add(f"{here} is not among GitHub's events")
+            return
+        schema = known["post"]["requestBody"]["content"]["application/json"]["schema"]
+        self.faults |= complaints(f"event {here}", schema, payload)
 
     def judge(self, it: Exchange, *, answers_only: bool = False) -> None:
         """Judge one request and its answer."""

@@ -55,7 +55,7 @@ def test_a_body_that_github_would_not_take_is_a_fault() -> None:
 
 async def test_every_thing_that_previewbot_does_is_judged(shop: Shop) -> None:
     judge, app = Judge(), shop.github.state.app
-    transport = httpx.ASGITransport(judge.over(shop.github.app))
+    transport = httpx.ASGITransport(judge.api(shop.github.app))
     hub = GitHubHub(AppCredentials(app.id, app.pem, "http://github.test"), clock=SystemClock(), transport=transport)
     try:
         await everything(shop, hub, await opened(shop))

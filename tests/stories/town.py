@@ -23,9 +23,11 @@ from previewbot.core.model import Observed, Record, Repository
 from previewbot.demo.github import SimulatedGitHub
 from previewbot.demo.github.state import Pull
 from previewbot.demo.github.state import Repository as Hosted
+from previewbot.engine.bells import Bells, Doorbell
 from previewbot.engine.reconcile import Reconciler
-from previewbot.engine.sweep import Sweeper, survey
+from previewbot.engine.sweep import Sweeper, survey, watch
 from previewbot.engine.trouble import apologise
+from previewbot.engine.turns import Turns
 from previewbot.engine.worker import Work, Worker
 from previewbot.engine.world import Policy, World
 from previewbot.ports import Lease, Store
@@ -36,7 +38,7 @@ from previewbot.web.webhook import Door
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.front_door import FakeFrontDoor
 from tests.fakes.runtime import FakeRuntime
-from tests.fixtures.github import Over, unheard
+from tests.fixtures.github import Over, Unheard
 
 BLUEPRINT = "version: 1\nservices:\n  web: {build: web, port: 8080}\n  api: {build: api, port: 9000}\n"
 FILES = {"previewbot.yaml": BLUEPRINT, "web/Dockerfile": "FROM a\n", "api/Dockerfile": "FROM a\n"}
@@ -155,23 +157,27 @@ class Town:
     policy: Policy
     weather: Weather
     metrics: Metrics
+    bells: Bells
+    turns: Turns = field(default_factory=Turns)
 
     @property
     def worker(self) -> Worker:
-        reconciler = Reconciler(self.world, self.policy)
+        reconciler = Reconciler(self.world, self.policy, self.bells, self.turns)
 
         async def reconcile(lease: Lease) -> timedelta | None:
             return await reconciler.reconcile(cast("Key", lease.topic), lease.touched_at)
 
         async def look_over(lease: Lease) -> None:
-            await self.store.add(await survey(self.world, lease.topic.repository), self.clock.now())
+            found = await survey(self.world, lease.topic.repository)
+            await self.store.add(found, self.clock.now())
+            self.bells.call_away(found)
 
         async def trouble(lease: Lease, error: Exception) -> None:
             if not isinstance(error, Transient):
                 raise error
             await apologise(self.world, self.policy, lease, error)
 
-        return Worker(self.store, self.clock, Work(reconcile, look_over, trouble), self.world.meter)
+        return Worker(self.store, self.clock, Work(reconcile, look_over, trouble), self.world.meter, self.turns)
 
     @cached_property
     def sweeper(self) -> Sweeper:
@@ -239,18 +245,18 @@ class Town:
 
 @asynccontextmanager
 async def town(
-    folder: Path, weather: Weather | None = None, policy: Policy | None = None, over: Over = unheard
+    folder: Path, weather: Weather | None = None, policy: Policy | None = None, over: Over | None = None
 ) -> AsyncIterator[Town]:
-    """Build a town in a folder; ``over`` is put between previewbot and the simulated GitHub."""
-    weather, clock = weather or Weather(), MovedClock()
+    """Build a town in a folder; ``over`` is put around the simulated GitHub."""
+    weather, clock, over = weather or Weather(), MovedClock(), over or Unheard()
     gate = _Gate()
-    github = SimulatedGitHub(folder / "github", transport=httpx.ASGITransport(gate), clock=clock.now)
+    github = SimulatedGitHub(folder / "github", transport=httpx.ASGITransport(over.door(gate)), clock=clock.now)
     github.state.app.hook_url = "http://previewbot.test/webhook"
     app = github.state.app
     hub = GitHubHub(
         AppCredentials(app.id, app.pem, "http://github.test"),
         clock=clock,
-        transport=httpx.ASGITransport(over(github.app)),
+        transport=httpx.ASGITransport(over.api(github.app)),
     )
     source = LocalSource(folder / "source", github)
     builder, runtime, front_door, logs = FakeBuilder(clock), FakeRuntime(), FakeFrontDoor(), LogFiles(folder)
@@ -273,11 +279,13 @@ async def town(
         async def measure() -> None:
             await metrics.measure(store, hub, clock.now())
 
-        door = Door(store, clock, (app.secret.encode(),), metrics)
+        bells = Bells()
+        door = Door(Doorbell(store, bells), clock, (app.secret.encode(),), metrics)
         gate.app = create_app(Site(door, Pages(store, logs, clock, lambda _: None), metrics, nothing, measure))
         hosted = await github.create_repository("acme/shop", FILES)
         github.allow(hosted, "alice", "write")
         github.allow(hosted, "bob", "read")
+        watching = asyncio.create_task(watch(world, bells))
         try:
             yield Town(
                 github,
@@ -289,11 +297,14 @@ async def town(
                 front_door,
                 clock,
                 world,
-                policy or Policy(),
+                policy or Policy(stay=timedelta(milliseconds=20)),
                 weather,
                 metrics,
+                bells,
             )
         finally:
+            watching.cancel()
+            await asyncio.wait([watching])
             await github.hooks.aclose()
             await hub.aclose()
 

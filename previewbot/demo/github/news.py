@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from previewbot.demo.github.hooks import Hooks
 from previewbot.demo.github.shapes import Json, Shapes
-from previewbot.demo.github.state import Account, Comment, Installation, Pull, Repository, State
+from previewbot.demo.github.state import Account, Comment, Commit, Installation, Pull, Repository, State
+
+_BY_AUTHOR = ("opened", "synchronize")
 
 
 class News:
@@ -17,10 +19,10 @@ class News:
         self._state, self._shapes, self._hooks, self._changed = state, shapes, hooks, changed
 
     def pull(self, repository: Repository, pull: Pull, action: str, **more: object) -> None:
-        """Something happened to a pull request."""
+        """Something happened to a pull request, by its author or by alice."""
         shown = self._shapes.pull(repository, pull)
         payload = {"action": action, "number": pull.number, "pull_request": shown, **more}
-        self._send("pull_request", repository, payload)
+        self._send("pull_request", repository, payload, by=pull.author if action in _BY_AUTHOR else "alice")
 
     def comment(self, repository: Repository, pull: Pull, comment: Comment) -> None:
         """Somebody wrote a comment."""
@@ -28,9 +30,22 @@ class News:
         payload = {"action": "created", "issue": issue, "comment": shown}
         self._send("issue_comment", repository, payload, by=comment.author)
 
-    def push(self, repository: Repository, branch: str, before: str, after: str) -> None:
-        """Somebody pushed to a branch."""
-        self._send("push", repository, {"ref": f"refs/heads/{branch}", "before": before, "after": after})
+    def push(self, repository: Repository, branch: str, before: str, commit: Commit) -> None:
+        """Somebody pushed a commit to a branch."""
+        shown = self._shapes.commit(repository, commit)
+        payload = {
+            "ref": f"refs/heads/{branch}",
+            "before": before,
+            "after": commit.sha,
+            "base_ref": None,
+            **dict.fromkeys(("created", "deleted", "forced"), False),
+            "compare": f"{self._shapes.base}/{repository.full_name}/compare/{before[:12]}...{commit.sha[:12]}",
+            "commits": [shown],
+            "head_commit": shown,
+            "repository": self._shapes.pushed(repository),
+            "pusher": {"name": commit.author, "email": shown["author"]["email"]},
+        }
+        self._send("push", repository, payload, by=commit.author)
 
     def renamed(self, repository: Repository, old: str) -> None:
         """A repository has another name."""
@@ -39,7 +54,10 @@ class News:
 
     def transferred(self, repository: Repository, owner: Account) -> None:
         """A repository had this owner, and has another."""
-        former = {owner.type.lower(): self._shapes.account(owner)}
+        is_person = owner.type == "User"
+        former = (
+            {"user": self._shapes.account(owner)} if is_person else {"organization": self._shapes.organization(owner)}
+        )
         changes = {"owner": {"from": former}}
         self._send("repository", repository, {"action": "transferred", "changes": changes})
 
@@ -75,11 +93,11 @@ class News:
             self._changed()
             return
         whole = {
-            **payload,
             "repository": self._shapes.repository(repository),
             **({"organization": self._shapes.organization(owner)} if owner.type == "Organization" else {}),
             "installation": self._shapes.installation_reference(installation),
             "sender": self._shapes.by(by),
+            **payload,
         }
         self._tell(event, whole)
 

@@ -21,7 +21,7 @@ from previewbot.demo.github.hooks import Hooks
 from previewbot.demo.github.limits import Limits
 from previewbot.demo.github.news import News
 from previewbot.demo.github.shapes import Shapes
-from previewbot.demo.github.state import App, Comment, Installation, Pull, Repository, State, new_key, now
+from previewbot.demo.github.state import App, Comment, Commit, Installation, Pull, Repository, State, new_key, now
 
 DEFAULT_PERMISSIONS = {
     "contents": "read",
@@ -145,9 +145,11 @@ class SimulatedGitHub:
 
     async def push(self, repository: Repository, pull: Pull, files: git.Files, message: str = "Another change") -> str:
         """Push a commit to the branch of a pull request, and return its name."""
-        before = pull.sha
+        before, head = pull.sha, self._head(pull)
         after = await self._commit(repository, pull, files, message)
-        self._news.push(self._head(pull), pull.head_ref, before, after)
+        tree = await git.git(self.folder(head), "rev-parse", f"{after}^{{tree}}")
+        pushed = Commit(after, tree, message, pull.author, self.state.now(), tuple(files))
+        self._news.push(head, pull.head_ref, before, pushed)
         self._news.pull(repository, pull, "synchronize", before=before, after=after)
         return after
 

@@ -106,6 +106,18 @@ class Deployment:
     statuses: list[DeploymentStatus] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Commit:
+    """What somebody pushed."""
+
+    sha: str
+    tree: str
+    message: str
+    author: str
+    at: datetime
+    paths: tuple[str, ...]
+
+
 @dataclass
 class Pull:
     """A pull request."""
@@ -126,6 +138,11 @@ class Pull:
     draft: bool = False
     labels: list[str] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
+
+    @property
+    def issue_id(self) -> int:
+        """The id of the issue that it also is."""
+        return self.id + 10**6
 
     @property
     def sha(self) -> str:

@@ -10,12 +10,11 @@ from starlette.responses import JSONResponse, Response
 from previewbot.demo.github.api.answers import Problem, invalid, page, read_text
 from previewbot.demo.github.api.gate import Endpoint
 from previewbot.demo.github.api.pulls import pull_of
+from previewbot.demo.github.shapes.comments import REACTIONS
 from previewbot.demo.github.state import Comment, Pull, Reaction, Repository
 
 if TYPE_CHECKING:
     from previewbot.demo.github.server import SimulatedGitHub
-
-_REACTIONS = ("+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes")
 
 
 class Comments:
@@ -66,7 +65,7 @@ class Comments:
         """React to a comment; the same reaction twice is one."""
         _, comment = self._find(request, repository)
         bot, content = self._state.app.bot, await read_text(request, "content", "Reaction")
-        if content not in _REACTIONS:
+        if content not in REACTIONS:
             raise invalid("Reaction", "content", "invalid")
         mine = [each for each in comment.reactions if (each.author, each.content) == (bot, content)]
         if mine:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from previewbot.demo.github.shapes.accounts import Accounts, Json, node
-from previewbot.demo.github.state import Repository
+from previewbot.demo.github.shapes.accounts import Accounts, Json, node, time
+from previewbot.demo.github.state import Commit, Repository
 
 _LISTINGS = (
     "forks", "keys", "collaborators", "teams", "hooks", "issue_events", "events", "assignees", "branches", "tags",
@@ -57,8 +57,15 @@ class Repositories(Accounts):
                 ("has_pages", "archived", "disabled", "is_template", "has_discussions", "allow_forking"), False
             ),
             "web_commit_signoff_required": False,
+            "custom_properties": {},
             **({"network_count": 0, "subscribers_count": 0} if full else {}),
         }
+
+    def pushed(self, repository: Repository) -> Json:
+        """A repository as the event of a push shows it, which is older than the others."""
+        made = self.repository(repository)
+        owner = made["owner"] | {"name": repository.owner, "email": None}
+        return made | {"owner": owner, "master_branch": "main", "stargazers": 0}
 
     def brief(self, repository: Repository) -> Json:
         """A repository, as events of installations name it."""
@@ -68,6 +75,27 @@ class Repositories(Accounts):
             "name": repository.full_name.split("/")[1],
             "full_name": repository.full_name,
             "private": True,
+        }
+
+    def commit(self, repository: Repository, commit: Commit) -> Json:
+        """A commit, as the event of its push tells of it."""
+        person = {
+            "name": commit.author,
+            "email": f"{commit.author}@users.noreply.example.com",
+            "username": commit.author,
+        }
+        return {
+            "id": commit.sha,
+            "tree_id": commit.tree,
+            "distinct": True,
+            "message": commit.message,
+            "timestamp": time(commit.at),
+            "url": f"{self.base}/{repository.full_name}/commit/{commit.sha}",
+            "author": person,
+            "committer": person,
+            "added": [],
+            "removed": [],
+            "modified": list(commit.paths),
         }
 
     def file(self, path: str) -> Json:
