@@ -61,6 +61,26 @@ def down_all(say: Say) -> None:
         boxes.remove(each)
 
 
+@contextlib.contextmanager
+def pretended(say: Say) -> Iterator[Path]:
+    """A control plane in which nothing runs, and which says that everything does; gives its kubeconfig.
+
+    It goes down with the context, and its processes do even where this one is killed.
+    """
+    if os.geteuid() != 0:
+        raise MachineError("A control plane in a box needs root.")
+    clear_leftovers(say)
+    from tests.cluster import rise, tools  # here, because taking a cluster down needs the standard library alone
+
+    tools.ensure_packages(say)
+    programs = tools.build(say, ("kubernetes", "kwok")) | tools.debians()
+    box = boxes.claim({"pid": os.getpid(), "born": born(os.getpid())})
+    try:
+        yield rise.Rise(box, programs, say).pretend()
+    finally:
+        boxes.remove(box)
+
+
 def clear_leftovers(say: Say) -> None:
     """Remove what killed runs left: those whose box is dead, and those that were never up and whose starter is dead."""
     for each in boxes.boxes():

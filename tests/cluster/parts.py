@@ -27,12 +27,24 @@ class Part:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+def heart(box: Box, programs: Programs) -> list[Part]:
+    """What keeps every object."""
+    return [Part("etcd", _etcd(programs)), Part("apiserver", _apiserver(box, programs))]
+
+
+def controllers(box: Box, programs: Programs, *more: str) -> list[Part]:
+    """What acts on objects, wherever they run."""
+    return [
+        Part("controller-manager", (*_controller_manager(box, programs), *more)),
+        Part("scheduler", (*_scheduler(box, programs), *more)),
+    ]
+
+
 def first(box: Box, programs: Programs) -> list[Part]:
     """What needs nobody else."""
     registry, buildkitd = str(programs["docker-registry"]), str(programs["buildkitd"])
     return [
-        Part("etcd", _etcd(programs)),
-        Part("apiserver", _apiserver(box, programs)),
+        *heart(box, programs),
         Part("containerd", (str(programs["containerd"]), "--config", str(box.folder / "containerd.toml"))),
         Part("registry", (registry, "serve", str(box.folder / "registry.json")), _MACHINES_NETWORK),
         Part("registry-inside", (registry, "serve", str(box.folder / "registry.json"))),
@@ -43,9 +55,8 @@ def first(box: Box, programs: Programs) -> list[Part]:
 def second(box: Box, programs: Programs) -> list[Part]:
     """What needs the API server."""
     return [
-        Part("controller-manager", _controller_manager(box, programs)),
+        *controllers(box, programs),
         Part("kubelet", _kubelet(box, programs)),
-        Part("scheduler", _scheduler(box, programs)),
         Part("proxy", _proxy(box, programs)),
         Part("coredns", (str(programs["coredns"]), "-conf", str(box.folder / "Corefile"))),
     ]
@@ -53,11 +64,12 @@ def second(box: Box, programs: Programs) -> list[Part]:
 
 def third(box: Box, programs: Programs) -> list[Part]:
     """What needs the definitions of the Gateway API: Traefik, on the machine's loopback, which the box is led to."""
-    kubeconfig = _trust(box, "admin.kubeconfig")
+    kubeconfig = trusted(box, "admin.kubeconfig")
     return [Part("traefik", (str(programs["traefik"]), *_traefik(box)), _MACHINES_NETWORK, {"KUBECONFIG": kubeconfig})]
 
 
-def _trust(box: Box, name: str) -> str:
+def trusted(box: Box, name: str) -> str:
+    """Where a key, a certificate or a kubeconfig is."""
     return str(box.folder / "trust" / name)
 
 
@@ -76,23 +88,23 @@ def _apiserver(box: Box, programs: Programs) -> tuple[str, ...]:
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
-        f"--client-ca-file={_trust(box, 'ca.crt')}",
-        f"--tls-cert-file={_trust(box, 'apiserver.crt')}",
-        f"--tls-private-key-file={_trust(box, 'apiserver.key')}",
-        f"--kubelet-certificate-authority={_trust(box, 'ca.crt')}",
-        f"--kubelet-client-certificate={_trust(box, 'apiserver-to-kubelet.crt')}",
-        f"--kubelet-client-key={_trust(box, 'apiserver-to-kubelet.key')}",
+        f"--client-ca-file={trusted(box, 'ca.crt')}",
+        f"--tls-cert-file={trusted(box, 'apiserver.crt')}",
+        f"--tls-private-key-file={trusted(box, 'apiserver.key')}",
+        f"--kubelet-certificate-authority={trusted(box, 'ca.crt')}",
+        f"--kubelet-client-certificate={trusted(box, 'apiserver-to-kubelet.crt')}",
+        f"--kubelet-client-key={trusted(box, 'apiserver-to-kubelet.key')}",
         "--kubelet-preferred-address-types=InternalIP",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-        f"--service-account-key-file={_trust(box, 'service-accounts.pub')}",
-        f"--service-account-signing-key-file={_trust(box, 'service-accounts.key')}",
-        f"--requestheader-client-ca-file={_trust(box, 'front-proxy-ca.crt')}",
+        f"--service-account-key-file={trusted(box, 'service-accounts.pub')}",
+        f"--service-account-signing-key-file={trusted(box, 'service-accounts.key')}",
+        f"--requestheader-client-ca-file={trusted(box, 'front-proxy-ca.crt')}",
         "--requestheader-allowed-names=front-proxy",
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         "--requestheader-group-headers=X-Remote-Group",
         "--requestheader-username-headers=X-Remote-User",
-        f"--proxy-client-cert-file={_trust(box, 'front-proxy.crt')}",
-        f"--proxy-client-key-file={_trust(box, 'front-proxy.key')}",
+        f"--proxy-client-cert-file={trusted(box, 'front-proxy.crt')}",
+        f"--proxy-client-key-file={trusted(box, 'front-proxy.key')}",
         "--enable-aggregator-routing=true",
         "--profiling=false",
     )
@@ -101,9 +113,9 @@ def _apiserver(box: Box, programs: Programs) -> tuple[str, ...]:
 def _controller_manager(box: Box, programs: Programs) -> tuple[str, ...]:
     return (
         str(programs["kube-controller-manager"]),
-        f"--kubeconfig={_trust(box, 'controller-manager.kubeconfig')}",
-        f"--root-ca-file={_trust(box, 'ca.crt')}",
-        f"--service-account-private-key-file={_trust(box, 'service-accounts.key')}",
+        f"--kubeconfig={trusted(box, 'controller-manager.kubeconfig')}",
+        f"--root-ca-file={trusted(box, 'ca.crt')}",
+        f"--service-account-private-key-file={trusted(box, 'service-accounts.key')}",
         "--use-service-account-credentials=true",
         "--leader-elect=false",
         "--node-monitor-period=1s",
@@ -112,7 +124,7 @@ def _controller_manager(box: Box, programs: Programs) -> tuple[str, ...]:
 
 
 def _scheduler(box: Box, programs: Programs) -> tuple[str, ...]:
-    kubeconfig = _trust(box, "scheduler.kubeconfig")
+    kubeconfig = trusted(box, "scheduler.kubeconfig")
     return (str(programs["kube-scheduler"]), f"--kubeconfig={kubeconfig}", "--leader-elect=false")
 
 
@@ -124,7 +136,7 @@ def _kubelet(box: Box, programs: Programs) -> tuple[str, ...]:
     return (
         str(programs["kubelet"]),
         f"--config={box.folder / 'kubelet.json'}",
-        f"--kubeconfig={_trust(box, 'kubelet.kubeconfig')}",
+        f"--kubeconfig={trusted(box, 'kubelet.kubeconfig')}",
         f"--hostname-override={NODE}",
         f"--node-ip={box.node}",
         f"--root-dir={box.folder / 'kubelet'}",
@@ -238,11 +250,11 @@ def _kubelet_settings(box: Box) -> dict[str, object]:
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
-            "x509": {"clientCAFile": _trust(box, "ca.crt")},
+            "x509": {"clientCAFile": trusted(box, "ca.crt")},
         },
         "authorization": {"mode": "Webhook"},
-        "tlsCertFile": _trust(box, "kubelet-server.crt"),
-        "tlsPrivateKeyFile": _trust(box, "kubelet-server.key"),
+        "tlsCertFile": trusted(box, "kubelet-server.crt"),
+        "tlsPrivateKeyFile": trusted(box, "kubelet-server.key"),
         # Tests ask for much at once, and a full disk of the machine is no reason to evict what they look at.
         "serializeImagePulls": False,
         "registryPullQPS": 0,
@@ -257,7 +269,7 @@ def _proxy_settings(box: Box) -> dict[str, object]:
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
-        "clientConnection": {"kubeconfig": _trust(box, "proxy.kubeconfig")},
+        "clientConnection": {"kubeconfig": trusted(box, "proxy.kubeconfig")},
         "mode": "iptables",
         "clusterCIDR": f"10.{box.number}.0.0/24",
         "iptables": {"minSyncPeriod": "100ms"},
@@ -307,7 +319,7 @@ def _corefile(box: Box) -> str:
   bind {box.node}
   errors
   kubernetes cluster.local in-addr.arpa {{
-    kubeconfig {_trust(box, "admin.kubeconfig")}
+    kubeconfig {trusted(box, "admin.kubeconfig")}
     ttl 5
   }}
 }}

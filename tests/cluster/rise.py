@@ -13,7 +13,7 @@ from pathlib import Path
 
 from previewbot.demo.leftovers import born
 from previewbot.demo.machine import MachineError, Say
-from tests.cluster import definitions, images, parts, trust
+from tests.cluster import definitions, images, parts, pretence, trust
 from tests.cluster.api import Api
 from tests.cluster.box import Box, child, entered, open_box, spawn
 from tests.cluster.state import Cluster
@@ -51,6 +51,20 @@ class Rise:
         self._wait("traefik", lambda: self._connect(box.ingress))
         self._wait("buildkitd", self._ask_buildkit)
         return self._cluster()
+
+    def pretend(self) -> Path:
+        """Start what keeps and judges objects, with a node that is none; gives the kubeconfig that opens it."""
+        trust.write(self._box)
+        pretence.configure(self._box)
+        self._first = open_box(self._box, dies_with_us=True)
+        self._say("Starting the API server, the controllers and kwok")
+        self._start(parts.heart(self._box, self._programs))
+        self._wait("apiserver", lambda: self._api.get("/readyz"))
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": trust.NODE}}
+        self._api.apply(f"/api/v1/nodes/{trust.NODE}", node)
+        self._start(pretence.parts(self._box, self._programs))
+        self._wait("kwok", self._see_node_ready)
+        return self._box.folder / "trust" / "admin.kubeconfig"
 
     def _start(self, some: Iterable[parts.Part]) -> None:
         paths = dict.fromkeys(str(each.parent) for each in self._programs.values())
