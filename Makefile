@@ -49,10 +49,11 @@ format: .venv/.ready ## format the code, and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.ready ## measure: push to URL, the door, the store
+bench: .venv/.ready ## measure: push to URL, the door, the store, and hundreds of environments on Kubernetes
 	$(BIN)/python -m tests.bench.push_to_url
 	$(BIN)/python -m tests.bench.door
 	$(BIN)/python -m pytest -q -m bench
+	$(BIN)/python -m tests.bench.scale
 
 schema: .venv/.ready ## write config/blueprint.schema.json from the models
 	$(BIN)/python -c "from previewbot.wire.blueprint import schema_text; print(schema_text(), end='')" > config/blueprint.schema.json
