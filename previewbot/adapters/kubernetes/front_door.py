@@ -8,9 +8,9 @@ from weakref import WeakValueDictionary
 
 from previewbot.adapters.kubernetes import drift, routes
 from previewbot.adapters.kubernetes.api import Api
-from previewbot.adapters.kubernetes.kinds import NAMESPACE, Thing
+from previewbot.adapters.kubernetes.kinds import Thing
 from previewbot.adapters.kubernetes.mirror import Mirror
-from previewbot.adapters.kubernetes.names import Names, key_of
+from previewbot.adapters.kubernetes.names import Names
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.adapters.together import every
@@ -65,9 +65,8 @@ class KubernetesFrontDoor:
         return found[0]
 
     def _namespaces(self, key: Key) -> list[str]:
-        about = (each["metadata"] for each in self._mirror.of(NAMESPACE))
-        found = (each for each in about if key_of(each.get("labels")) == key and "deletionTimestamp" not in each)
-        return [each["name"] for each in sorted(found, key=lambda each: str(each["creationTimestamp"]), reverse=True)]
+        about = (each["metadata"] for each in self._mirror.namespaces(key))
+        return [each["name"] for each in about if "deletionTimestamp" not in each]
 
     def _things(self, key: Key) -> list[Thing]:
         return [thing for name in self._namespaces(key) for thing in self._mirror.of(self._kind, name)]

@@ -8,15 +8,13 @@ not decide anything.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from previewbot.adapters.kubernetes.api import Api, Stale
-from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, Kind, Thing
+from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, NAMESPACE, POD, Kind, Thing
 from previewbot.adapters.kubernetes.names import key_of
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
@@ -28,6 +26,8 @@ _PATIENCE = 10.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 _TOMBSTONES = 4096
+_TELLING = (NAMESPACE, POD, DEPLOYMENT)
+"""The kinds whose status anybody looks at; that of a quota changes with everything that is made."""
 
 
 @dataclass(slots=True)
@@ -36,20 +36,25 @@ class _Shelf:
 
     kind: Kind
     things: dict[str, dict[str, Thing]] = field(default_factory=dict)
+    loose: dict[Key | None, dict[str, Thing]] = field(default_factory=dict)
+    """Those that belong to no namespace, by the environment that their labels name."""
     version: str = ""
     current: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while the copy is as new as the watch makes it."""
     trouble: Exception | None = None
 
     def put(self, thing: Thing) -> bool:
-        """Keep an object unless a newer one is here; says whether it was news."""
+        """Keep an object unless a newer one is here; says whether anything of it is news that somebody looks at."""
         about = thing["metadata"]
         place = self.things.setdefault(about.get("namespace", ""), {})
         before = place.get(about["name"])
         if before and before["metadata"]["uid"] == about["uid"] and _version(before) >= _version(thing):
             return False
+        self._unfile(before)
         place[about["name"]] = thing
-        return True
+        if not self.kind.namespaced:
+            self.loose.setdefault(key_of(about.get("labels")), {})[about["name"]] = thing
+        return before is None or self.kind in _TELLING or _without_status(before) != _without_status(thing)
 
     def drop(self, thing: Thing) -> None:
         """Forget an object, unless another has its name by now."""
@@ -58,12 +63,45 @@ class _Shelf:
         before = place.get(about["name"])
         if before and before["metadata"]["uid"] == about["uid"]:
             del place[about["name"]]
+            self._unfile(before)
         if not place:
             self.things.pop(about.get("namespace", ""), None)
+
+    def clear(self) -> None:
+        """Forget every object."""
+        self.things, self.loose = {}, {}
+
+    def _unfile(self, thing: Thing | None) -> None:
+        if thing and not self.kind.namespaced:
+            about = thing["metadata"]
+            key = key_of(about.get("labels"))
+            self.loose.get(key, {}).pop(about["name"], None)
+            if not self.loose.get(key):
+                self.loose.pop(key, None)
 
     def all(self) -> Iterable[Thing]:
         """Every object."""
         return (thing for place in self.things.values() for thing in place.values())
+
+
+class _Inbox:
+    """News for one listener: an environment that has more of it before it was heard of is heard of once."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Key, None] = {}
+        self._bell = asyncio.Event()
+
+    def put(self, key: Key) -> None:
+        self._keys[key] = None
+        self._bell.set()
+
+    async def get(self) -> Key:
+        while not self._keys:
+            self._bell.clear()
+            await self._bell.wait()
+        key = next(iter(self._keys))
+        del self._keys[key]
+        return key
 
 
 class Mirror:
@@ -73,8 +111,9 @@ class Mirror:
         self._api = api
         self._selector = selector
         self._shelves = {kind: _Shelf(kind) for kind in kinds}
-        self._buried: deque[str] = deque(maxlen=_TOMBSTONES)
-        self._listeners: set[Callable[[Key], None]] = set()
+        self._buried: dict[str, None] = {}
+        """The ids of what we deleted, oldest first."""
+        self._listeners: set[_Inbox] = set()
 
     async def run(self) -> None:
         """Keep every kind up to date until cancelled."""
@@ -104,6 +143,11 @@ class Mirror:
         """The objects of one namespace; of none, those that belong to no namespace."""
         return list(self._shelves[kind].things.get(namespace, {}).values())
 
+    def namespaces(self, key: Key) -> Sequence[Thing]:
+        """The namespaces of one environment, the newest first."""
+        found = self._shelves[NAMESPACE].loose.get(key, {}).values()
+        return sorted(found, key=lambda each: str(each["metadata"].get("creationTimestamp")), reverse=True)
+
     def keys(self) -> frozenset[Key]:
         """Every environment that has anything."""
         found = (key_of(thing["metadata"].get("labels")) for shelf in self._shelves.values() for thing in shelf.all())
@@ -124,7 +168,9 @@ class Mirror:
 
     def bury(self, thing: Thing) -> None:
         """Take out what we deleted, and let no late news bring it back."""
-        self._buried.append(thing["metadata"]["uid"])
+        self._buried[thing["metadata"]["uid"]] = None
+        if len(self._buried) > _TOMBSTONES:
+            del self._buried[next(iter(self._buried))]
         if shelf := self._shelf(thing):
             shelf.drop(thing)
 
@@ -132,18 +178,18 @@ class Mirror:
 
     def tell(self, key: Key) -> None:
         """Tell every listener that something of an environment changed."""
-        for listener in list(self._listeners):
-            listener(key)
+        for listener in self._listeners:
+            listener.put(key)
 
     async def listen(self) -> AsyncIterator[Key]:
         """Yield the keys of environments as they change."""
-        inbox: asyncio.Queue[Key] = asyncio.Queue()
-        self._listeners.add(inbox.put_nowait)
+        inbox = _Inbox()
+        self._listeners.add(inbox)
         try:
             while True:
                 yield await inbox.get()
         finally:
-            self._listeners.discard(inbox.put_nowait)
+            self._listeners.discard(inbox)
 
     # --- keeping ----------------------------------------------------------------------------------------------------
 
@@ -169,7 +215,7 @@ class Mirror:
     async def _list(self, shelf: _Shelf) -> None:
         listing = await self._api.list(shelf.kind, labelSelector=self._selector)
         before = {thing["metadata"]["uid"]: thing for thing in shelf.all()}
-        shelf.things = {}
+        shelf.clear()
         for thing in listing.things:
             if thing["metadata"]["uid"] not in self._buried:
                 shelf.put(thing)
@@ -188,19 +234,31 @@ class Mirror:
                 continue
             if change == "DELETED":
                 shelf.drop(thing)
-                with suppress(ValueError):
-                    self._buried.remove(thing["metadata"]["uid"])
+                self._buried.pop(thing["metadata"]["uid"], None)
             elif thing["metadata"]["uid"] in self._buried or not shelf.put(thing):
                 continue
             self._announce(thing)
 
     def _announce(self, thing: Thing) -> None:
-        key = key_of(thing.get("metadata", {}).get("labels"))
-        if key:
+        about = thing.get("metadata", {})
+        key = key_of(about.get("labels"))
+        if key and not self._is_lost(key, about.get("namespace")):
             self.tell(key)
+
+    def _is_lost(self, key: Key, namespace: str | None) -> bool:
+        """Whether a namespace is ending: until it is gone, nobody looks at what is in it."""
+        found = self._shelves[NAMESPACE].loose.get(key, {}).get(namespace or "")
+        return found is not None and "deletionTimestamp" in found["metadata"]
 
     def _shelf(self, thing: Thing) -> _Shelf | None:
         return next((shelf for kind, shelf in self._shelves.items() if kind.name == thing["kind"]), None)
+
+
+def _without_status(thing: Thing) -> Thing:
+    """What is left of an object when all is taken away that changes with its status alone."""
+    about = {name: each for name, each in thing["metadata"].items() if name not in ("resourceVersion", "managedFields")}
+    owners = [each for each in thing["metadata"].get("managedFields") or () if not each.get("subresource")]
+    return {**thing, "metadata": {**about, "managedFields": owners}, "status": None}
 
 
 def _version(thing: Thing) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
@@ -28,8 +29,9 @@ from previewbot.adapters.kubernetes.kinds import (
     Kind,
     Thing,
 )
+from previewbot.adapters.kubernetes.memory import Memory
 from previewbot.adapters.kubernetes.mirror import Mirror
-from previewbot.adapters.kubernetes.names import REVISION, Names, key_of
+from previewbot.adapters.kubernetes.names import REVISION, Names
 from previewbot.adapters.kubernetes.names import SERVICE as SERVICE_LABEL
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
@@ -69,6 +71,14 @@ def watched(options: Options) -> Sequence[Kind]:
     return (*_WATCHED, routes.kind(options.routing))
 
 
+@dataclass(frozen=True, slots=True)
+class _Drift:
+    """What somebody else changed: the fence, and which releases."""
+
+    fence: bool
+    revisions: frozenset[str]
+
+
 class KubernetesRuntime:
     """A ``ports.Runtime`` on one cluster; ``instance`` tells two previewbots on the same cluster apart."""
 
@@ -84,6 +94,7 @@ class KubernetesRuntime:
         self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._looks: dict[Key, asyncio.TimerHandle] = {}
         self._api_server: Sequence[str] | None = None
+        self._drifts: Memory[_Drift] = Memory()
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
@@ -91,17 +102,18 @@ class KubernetesRuntime:
         """See ``Runtime.observe``. A namespace that is being deleted is no leftover, it is ending."""
         await self._mirror.ready()
         now = self._clock.now()
-        own = self._namespaces(key)
+        own = self._mirror.namespaces(key)
         living = [each for each in own if not _is_ending(each)]
         endings = tuple(ending(each, now) for each in own if _is_ending(each))
         if not living:
+            self._drifts.forget(key)
             return Observed(ending=endings)
-        namespace = living[0]["metadata"]["name"]
+        drifted = self._drift(key, living[0])
         return Observed(
-            releases=self._releases(key, namespace, now),
+            releases=self._releases(key, living[0]["metadata"]["name"], now, drifted.revisions),
             leftovers=len(living),
             ending=endings,
-            drifted=self._fence_has_drifted(key, living[0]),
+            drifted=drifted.fence,
         )
 
     async def keys(self) -> frozenset[Key]:
@@ -117,28 +129,21 @@ class KubernetesRuntime:
         """See ``Runtime.check``."""
         return f"Kubernetes {await self._api.version()} at {self._api.name}"
 
-    def _namespaces(self, key: Key) -> list[Thing]:
-        found = [each for each in self._mirror.of(NAMESPACE) if key_of(each["metadata"].get("labels")) == key]
-        return sorted(found, key=lambda each: str(each["metadata"].get("creationTimestamp")), reverse=True)
-
     def _namespace(self, key: Key) -> Thing | None:
-        return next((each for each in self._namespaces(key) if not _is_ending(each)), None)
+        return next((each for each in self._mirror.namespaces(key) if not _is_ending(each)), None)
 
-    def _releases(self, key: Key, namespace: str, now: datetime) -> tuple[Running, ...]:
+    def _releases(self, key: Key, namespace: str, now: datetime, drifted: frozenset[str]) -> tuple[Running, ...]:
         pods: dict[tuple[str, str], list[Thing]] = {}
         for pod in self._mirror.of(POD, namespace):
             pods.setdefault(_berth(pod), []).append(pod)
         services = {_berth(each): each for each in self._mirror.of(SERVICE, namespace)}
         instances: dict[str, list[Instance]] = {revision: [] for revision, _ in services}
-        drifted: set[str] = set()
         looks: list[datetime] = []
         for deployment in self._mirror.of(DEPLOYMENT, namespace):
             berth = _berth(deployment)
             sight = judge(deployment, pods.get(berth, ()), now)
             instances.setdefault(berth[0], []).extend(sight.instances)
             looks += [sight.look_at] if sight.look_at else []
-            if _has_changed(deployment, services.get(berth)):
-                drifted.add(berth[0])
         self._look_again(key, min(looks, default=None), now)
         return tuple(
             Running(revision, tuple(sorted(found, key=_order)), drifted=revision in drifted)
@@ -153,12 +158,27 @@ class KubernetesRuntime:
             delay = max((at - now).total_seconds(), 0) + 0.01
             self._looks[key] = asyncio.get_running_loop().call_later(delay, self._mirror.tell, key)
 
+    def _drift(self, key: Key, namespace: Thing) -> _Drift:
+        """What of an environment somebody else changed, found out anew only where anything changed at all."""
+        name = namespace["metadata"]["name"]
+        things = [thing for kind in (*_FENCE, DEPLOYMENT, SERVICE) for thing in self._mirror.of(kind, name)]
+
+        def find() -> _Drift:
+            services = {_berth(each): each for each in self._mirror.of(SERVICE, name)}
+            changed = (
+                _berth(each)[0]
+                for each in self._mirror.of(DEPLOYMENT, name)
+                if _has_changed(each, services.get(_berth(each)))
+            )
+            return _Drift(self._fence_has_drifted(key, namespace), frozenset(changed))
+
+        return self._drifts.recall(key, [namespace, *things], find)
+
     def _fence_has_drifted(self, key: Key, namespace: Thing) -> bool:
         """Whether anything around the programs is gone or changed; one that is still being built is not."""
-        name = namespace["metadata"]["name"]
         if self._api_server is None or drift.is_sealed(namespace) is None:
             return False
-        fence = enclosure.enclosure(self._place(key, name))
+        fence = enclosure.enclosure(self._place(key, namespace["metadata"]["name"]))
         kept = all(drift.is_up_to_date(self._find(each), each) for each in fence)
         return not kept or drift.has_drifted(namespace)
 
@@ -276,6 +296,7 @@ class KubernetesRuntime:
                 for address in endpoint.get("addresses") or ()
             }
             self._api_server = sorted(f"{each}/{128 if ':' in each else 32}" for each in addresses)
+            self._drifts = Memory()  # what surrounds the programs could not be judged before
 
     # --- removing ---------------------------------------------------------------------------------------------------
 
@@ -302,7 +323,7 @@ class KubernetesRuntime:
         await self._mirror.ready()
         async with self._lock(key):
             removed = Removed()
-            for namespace in self._namespaces(key):
+            for namespace in self._mirror.namespaces(key):
                 if _is_ending(namespace):
                     continue
                 name = namespace["metadata"]["name"]
