@@ -51,6 +51,34 @@ async def test_looking_costs_no_request(stormy: tuple[Rig, Weather], key: Key) -
     assert len(sky.calls) - before <= 2, "a watch may have begun anew, nothing else"
 
 
+async def test_opening_one_more_costs_one_write_for_each_of_its_things_however_many_there_are(
+    stormy: tuple[Rig, Weather],
+) -> None:
+    made, sky = stormy
+    spent: list[int] = []
+    keys = [Key(12, next(_numbers)) for _ in range(4)]
+    for each in keys:
+        before = len(_asked(sky))
+        await made.runtime.prepare(each, "r1")
+        await made.runtime.start(release(each, "r1", WEB), _DIGESTS)
+        await made.front_door.route(each, {f"pr-{each.number}.test": ("web-r1:8080",)})
+        spent.append(len(_asked(sky)) - before)
+    namespace, fence, seal, service, deployment, route = 1, 8, 1, 1, 1, 1
+    assert spent[1:] == [namespace + fence + seal + service + deployment + route] * 3
+    assert spent[0] == spent[1] + 1, "where the API server is, is asked once"
+    await made.until(lambda seen: seen.releases[0].instances, keys[-1])
+    before = len(_asked(sky))
+    for each in keys:
+        assert (await made.runtime.observe(each)).releases
+        assert await made.front_door.observe(each)
+    assert len(_asked(sky)) == before, "looking at all of them asks nothing"
+
+
+def _asked(sky: Weather) -> list[tuple[str, str]]:
+    """All requests but the watches, of which there is one for each kind."""
+    return [call for call in sky.calls if "watch=" not in call[1]]
+
+
 async def test_starting_again_what_is_there_writes_nothing(stormy: tuple[Rig, Weather], key: Key) -> None:
     made, sky = stormy
     await made.runtime.start(release(key, "r1", WEB), _DIGESTS)
