@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -20,9 +20,11 @@ from previewbot.core.blueprint import Filters
 from previewbot.core.desire import Address
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
+from previewbot.engine.bells import Bells, Doorbell
 from previewbot.engine.reconcile import Reconciler
 from previewbot.engine.sweep import Sweeper, survey, watch
 from previewbot.engine.trouble import apologise
+from previewbot.engine.turns import Turns
 from previewbot.engine.worker import Work, Worker
 from previewbot.engine.world import Policy, World
 from previewbot.places import Tools, open_place
@@ -75,6 +77,8 @@ class Previewbot:
     find: Callable[[str], Sequence[str]]
     """Where a host lives."""
     logs: LogFiles
+    bells: Bells = field(default_factory=Bells)
+    """How everything in this process reaches the passes that are under way."""
 
 
 @asynccontextmanager
@@ -97,20 +101,23 @@ async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
 
 def worker_of(bot: Previewbot) -> Worker:
     """Make the worker that drives every environment."""
-    reconciler = Reconciler(bot.world, bot.policy)
+    turns = Turns(bot.settings.worker.at_once)
+    reconciler = Reconciler(bot.world, bot.policy, bot.bells, turns)
 
     async def reconcile(lease: Lease) -> timedelta | None:
         assert isinstance(lease.topic, Key)  # noqa: S101 - the worker's match says so
         return await reconciler.reconcile(lease.topic, lease.touched_at)
 
     async def look_over(lease: Lease) -> None:
-        await bot.world.store.add(await survey(bot.world, lease.topic.repository), bot.world.clock.now())
+        found = await survey(bot.world, lease.topic.repository)
+        await bot.world.store.add(found, bot.world.clock.now())
+        bot.bells.call_away(found)
 
     async def trouble(lease: Lease, error: Exception) -> None:
         await apologise(bot.world, bot.policy, lease, error)
 
     work = Work(reconcile, look_over, trouble)
-    return Worker(bot.world.store, bot.world.clock, work, bot.metrics, at_once=bot.settings.worker.at_once)
+    return Worker(bot.world.store, bot.world.clock, work, bot.metrics, turns)
 
 
 def site_of(bot: Previewbot) -> Site:
@@ -130,7 +137,7 @@ def site_of(bot: Previewbot) -> Site:
         with contextlib.suppress(Transient):  # /readyz says that the database is away
             await bot.metrics.measure(world.store, world.hub, world.clock.now())
 
-    door = Door(world.store, world.clock, secrets, bot.metrics)
+    door = Door(Doorbell(world.store, bot.bells), world.clock, secrets, bot.metrics)
     pages = Pages(world.store, world.logs, world.clock, bot.find, token)
     return Site(door, pages, bot.metrics, ready, measure)
 
@@ -150,7 +157,9 @@ async def serve(settings: Settings) -> None:
     async with assemble(settings) as bot:
         server = Server(site_of(bot), host=settings.server.host, port=settings.server.port)
         sweeper = Sweeper(bot.world, bot.policy, every=settings.worker.sweep_every, prune_logs=bot.logs.prune)
-        work = [asyncio.create_task(each) for each in (worker_of(bot).run(), sweeper.run(), watch(bot.world))]
+        work = [
+            asyncio.create_task(each) for each in (worker_of(bot).run(), sweeper.run(), watch(bot.world, bot.bells))
+        ]
         for each in work:
             each.add_done_callback(lambda task: _end(server, task))
         log.info("serving", url=settings.server.public_url, instance=settings.instance_name)

@@ -27,6 +27,7 @@ from previewbot.core.ids import Key
 from previewbot.core.model import Reason, Record, ReleaseRecord, ReleaseSpec, ReleaseState
 from previewbot.core.plan import Situation
 from previewbot.engine.count import counted
+from previewbot.engine.errands import Errands
 from previewbot.engine.world import World
 from previewbot.ports import Finished, Repair
 
@@ -41,23 +42,39 @@ class Actor:
     """The hands of one pass."""
 
     world: World
+    errands: Errands
+    """What takes its time and is not waited for."""
     finished: Finished
     """What a build tells when it is over."""
 
     async def act(self, actions: tuple[Action, ...], situation: Situation) -> Record:
-        """Do all actions: what comes before a release at once, the rest in order. Returns the record as it is then."""
+        """Do all actions: builds at once, the rest in order. Returns the record as it is then.
+
+        What runs is only begun: a release comes up while builds go on and people are told. What goes away waits for it.
+        """
         record = situation.record
         if _is_drift(actions, situation):
             self.world.meter.repaired(Repair.DRIFT)
-        early = [each for each in actions if isinstance(each, CancelBuild | Prepare | StartBuild)]
-        await asyncio.gather(*(self._begin(each, record.key) for each in early))
         for action in actions:
-            if not isinstance(action, CancelBuild | Prepare | StartBuild):
+            if isinstance(action, Prepare | StartRelease):
+                self._send(action, situation)
+        await asyncio.gather(
+            *(self._build(each, record.key) for each in actions if isinstance(each, CancelBuild | StartBuild))
+        )
+        for action in actions:
+            if not isinstance(action, _BEGUN):
                 record = await self._do(action, replace(situation, record=record))
         runs = any(isinstance(each, StartBuild | StartRelease) for each in actions)
         return replace(record, created_at=situation.now) if runs and record.created_at is None else record
 
-    async def _begin(self, action: CancelBuild | Prepare | StartBuild, key: Key) -> None:
+    def _send(self, action: Prepare | StartRelease, situation: Situation) -> None:
+        match action:
+            case Prepare(revision):
+                self.errands.run((revision,), lambda: self._prepare(action, situation.record.key))
+            case StartRelease(release, digests):
+                self.errands.run((release.revision, *sorted(digests)), lambda: self._start(action, situation))
+
+    async def _build(self, action: CancelBuild | StartBuild, key: Key) -> None:
         match action:
             case StartBuild(order):
                 with self._counted(action, key):
@@ -66,34 +83,38 @@ class Actor:
             case CancelBuild(image):
                 with self._counted(action, key):
                     await self.world.builder.cancel(image)
-            case Prepare(revision):
-                # What stops this stops the release as well, and is said there.
-                with contextlib.suppress(Refused), self._counted(action, key):
-                    await self.world.runtime.prepare(key, revision)
+
+    async def _prepare(self, action: Prepare, key: Key) -> bool:
+        # What stops this stops the release as well, and is said there.
+        with contextlib.suppress(Refused), self._counted(action, key):
+            await self.world.runtime.prepare(key, action.revision)
+        return False
 
     async def _do(self, action: _Late, situation: Situation) -> Record:
         record = situation.record
         match action:
-            case StartRelease():
-                await self._start(action, situation)
-            case FailRelease():
+            case FailRelease(release):
+                await self.errands.settle(release.revision)
                 await self._fail(action, situation)
             case Route(routes, release):
                 with self._counted(action, record.key):
                     await self.world.front_door.route(record.key, routes)
                 return await self._serve(release, situation) if release else record
             case RemoveRelease(revision):
+                await self.errands.settle(revision)
                 with self._counted(action, record.key):
                     await self.world.runtime.remove(record.key, revision)
                 await self._retire(revision, situation)
             case DeleteEnvironment():
+                await self.errands.settle()
                 with self._counted(action, record.key):
                     removed = await self.world.runtime.delete(record.key)
                 await asyncio.gather(*(self._retire(each.revision, situation) for each in situation.observed.releases))
                 return replace(record, removed=record.removed + removed)
         return record
 
-    async def _start(self, action: StartRelease, situation: Situation) -> None:
+    async def _start(self, action: StartRelease, situation: Situation) -> bool:
+        """Start what can start; the runtime itself tells what becomes of it, but not what it refused."""
         release, before = action.release, situation.remembered(action.release.revision)
         begun = _begun(release, situation)
         if before is None or before.state is not ReleaseState.SERVING:
@@ -105,6 +126,8 @@ class Actor:
             reason = refused.reason if refused.reason in set(Reason) else Reason.RUNTIME_REFUSED
             failed = replace(begun, state=ReleaseState.FAILED, reason=reason, detail=refused.message)
             await self.world.store.save_release(failed)
+            return True
+        return False
 
     async def _fail(self, action: FailRelease, situation: Situation) -> None:
         release = action.release
@@ -154,7 +177,8 @@ class Actor:
             yield
 
 
-_Late = StartRelease | FailRelease | Route | RemoveRelease | DeleteEnvironment
+_BEGUN = (CancelBuild, Prepare, StartBuild, StartRelease)
+_Late = FailRelease | Route | RemoveRelease | DeleteEnvironment
 
 
 def _is_drift(actions: tuple[Action, ...], situation: Situation) -> bool:

@@ -23,6 +23,7 @@ from previewbot.core.model import (
     State,
     Status,
 )
+from previewbot.engine.ledger import Ledger
 from previewbot.engine.world import Policy, World
 from previewbot.ports import DeploymentState, Reaction
 from previewbot.wire import notice
@@ -61,31 +62,25 @@ class Publisher:
     world: World
     policy: Policy
 
-    async def publish(self, pull: PullRequest, record: Record) -> Record:
-        """Bring GitHub up to date with the record's status; returns the record with what GitHub now shows.
+    async def publish(self, pull: PullRequest, ledger: Ledger) -> None:
+        """Bring GitHub up to date with the status of the record, and put in the ledger what GitHub now shows.
 
         The comment and the deployment are independent: where GitHub refuses one of them, the other is still told.
         """
-        status = record.status
+        record, status = ledger.record, ledger.record.status
         if status is None or _is_silent(record, status):
-            return record
+            return
         commented, deployed = await asyncio.gather(
             self._comment(pull, record, status), self._deployment(pull, record, status)
         )
-        told = replace(
-            record,
-            comment=commented.record.comment,
-            deployment=deployed.record.deployment,
-            superseded=deployed.record.superseded,
-        )
+        ledger.tell(commented.record.comment, deployed.record.deployment, deployed.record.superseded)
         # Whatever got through is remembered first, so that a small budget still gets everything said in the end.
-        await self.world.store.save(told)
+        await ledger.write()
         for error in (commented.error, deployed.error):
             if isinstance(error, Refused):
                 log.warning("not told", env=str(record.key), why=error.message)
             elif error:
                 raise error
-        return told
 
     async def _comment(self, pull: PullRequest, record: Record, status: Status) -> _Told:
         body = notice.comment(record.key, status, notice.Context(self.policy.base_url))

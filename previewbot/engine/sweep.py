@@ -17,6 +17,7 @@ import structlog
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key, Survey, Topic
 from previewbot.core.model import Record, State
+from previewbot.engine.bells import Bells
 from previewbot.engine.world import Policy, World
 from previewbot.ports import PullSummary, Repair
 
@@ -156,12 +157,13 @@ def _is_news(pull: PullSummary, record: Record | None) -> bool:
     return record is None or not _is_alive(record) or record.commit != pull.head_commit
 
 
-async def watch(world: World, *, pause: timedelta = timedelta(seconds=2)) -> None:
+async def watch(world: World, bells: Bells, *, pause: timedelta = timedelta(seconds=2)) -> None:
     """Wake an environment whenever the runtime shows that something of it changed, until cancelled."""
     while True:
         with contextlib.suppress(Transient):
             async for key in world.runtime.changes():
-                await world.store.add([key], world.clock.now())
+                if not bells.ring(key):
+                    await world.store.add([key], world.clock.now())
         # What changed while nobody watched is found by looking at everything that lives.
         await asyncio.sleep(pause.total_seconds())
         with contextlib.suppress(Transient):

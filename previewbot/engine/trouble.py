@@ -8,6 +8,7 @@ from dataclasses import replace
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Reason, Record, State, Status
+from previewbot.engine.ledger import Ledger
 from previewbot.engine.observe import read_pull
 from previewbot.engine.publish import Publisher
 from previewbot.engine.world import Policy, World
@@ -27,11 +28,11 @@ async def apologise(world: World, policy: Policy, lease: Lease, error: Exception
         before = record.status
         if before and (before.state is State.GONE or before.reason is reason):
             return
-        record = replace(record, status=_status(world, record, reason, error))
-        await world.store.save(record)
+        ledger = Ledger(world.store, replace(record, status=_status(world, record, reason, error)))
+        await ledger.write()
         pull = await read_pull(world, lease.topic)
         if pull:
-            await Publisher(world, policy).publish(pull, record)
+            await Publisher(world, policy).publish(pull, ledger)
 
 
 def _status(world: World, record: Record, reason: Reason, error: Exception) -> Status:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -14,6 +14,7 @@ import structlog
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key, Survey
 from previewbot.engine.count import counted
+from previewbot.engine.turns import Turns
 from previewbot.ports import Clock, Lease, Meter, Outcome, Queue
 
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ class Worker:
     clock: Clock
     work: Work
     meter: Meter
-    at_once: int = 8
+    turns: Turns = field(default_factory=Turns)
     renewal: timedelta = timedelta(seconds=15)
     """How often a lease is renewed while its pass runs; well below the time after which it lapses."""
 
@@ -54,12 +55,11 @@ class Worker:
 
         Whatever rings the queue's bell is looked for once, not by everyone who happens to be idle.
         """
-        free = asyncio.Semaphore(self.at_once)
         async with asyncio.TaskGroup() as group:
             while True:
-                await free.acquire()
+                await self.turns.take()
                 serving = group.create_task(self._serve_or_warn(await self._next()))
-                serving.add_done_callback(lambda _: free.release())
+                serving.add_done_callback(lambda _: self.turns.give_back())
 
     async def drain(self) -> None:
         """Work on everything that is due now, then return."""
@@ -71,7 +71,11 @@ class Worker:
         lease = await self.queue.lease(self.clock.now())
         if lease is None:
             return False
-        await self._serve(lease)
+        await self.turns.take()
+        try:
+            await self._serve(lease)
+        finally:
+            self.turns.give_back()
         return True
 
     async def _next(self) -> Lease:

@@ -37,6 +37,8 @@ class Policy:
     filters: Filters = field(default_factory=Filters)
     drain: timedelta = timedelta(seconds=3)
     """How long an old release is kept after its successor took over."""
+    stay: timedelta = timedelta(seconds=2)
+    """How long a pass stays for the end of a build or a start, before it leaves that to another pass."""
     keep_images: timedelta = timedelta(days=3)
     """How long an image is kept that nothing wants."""
     keep_history: timedelta = timedelta(days=30)

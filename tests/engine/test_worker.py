@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from previewbot.adapters.local import SystemClock
 from previewbot.core.ids import Key
+from previewbot.engine.turns import Turns
 from previewbot.engine.worker import Work, Worker
 from previewbot.ports import Lease, Queue, Store
 from previewbot.telemetry import Metrics
@@ -56,7 +57,7 @@ class Passes:
 @asynccontextmanager
 async def working(queue: Counted, passes: Passes, at_once: int) -> AsyncIterator[None]:
     work = Work(passes.reconcile, passes.reconcile, passes.trouble)
-    running = asyncio.create_task(Worker(queue, SystemClock(), work, Metrics(), at_once=at_once).run())  # type: ignore[arg-type]
+    running = asyncio.create_task(Worker(queue, SystemClock(), work, Metrics(), Turns(at_once)).run())  # type: ignore[arg-type]
     yield
     running.cancel()
     await asyncio.wait([running])

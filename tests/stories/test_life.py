@@ -341,6 +341,7 @@ async def test_a_repository_with_another_name_or_owner_keeps_its_preview(city: T
 
 async def test_a_rename_in_the_middle_of_a_build_is_no_trouble(city: Town) -> None:
     pull = await city.open()
+    city.clock.ahead += timedelta(seconds=10)  # then GitHub takes a comment again that is not final
     city.builder.outcome = lambda _: None
     await city.github.push(city.hosted, pull, {"web/x": "9"})
     await city.github.hooks.settle()

@@ -54,7 +54,7 @@ async def test_builds_actions_and_passes_are_counted_by_what_they_came_to(city: 
     assert value(city, "build_seconds_count", result="succeeded") == 2
     assert value(city, "actions_total", action="StartBuild", outcome="done") == 2
     assert value(city, "actions_total", action="Route", outcome="done") == 1
-    assert value(city, "pass_seconds_count", kind="key", outcome="done") >= 2
+    assert value(city, "pass_seconds_count", kind="key", outcome="done") >= 1
     city.builder.outcome = lambda _: Outcome(BuildState.FAILED)
     await city.push(pull, {"web/x": "2"})
     assert value(city, "build_seconds_count", result="failed") == 1

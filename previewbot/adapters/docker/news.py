@@ -21,7 +21,7 @@ from previewbot.core.ids import Key
 
 _FILTERS = {
     "type": ["container", "network"],
-    "event": ["start", "die", "destroy", "oom", "pause", "unpause"],
+    "event": ["die", "destroy", "oom", "pause", "unpause"],
 }
 
 _Mail = Key | Exception | None

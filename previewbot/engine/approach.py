@@ -1,0 +1,127 @@
+"""The way of one pass: look, plan, act, tell, and look again for as long as the world moves.
+
+A pass reads GitHub once. What it set going (a build, a start) is mostly over within a moment, so it stays that moment,
+holding its lease but nobody's turn: the step after a build then waits for no queue and no GitHub. News from GitHub
+calls it away, and whatever takes longer than the moment is left to the pass that its end will wake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from previewbot.core.actions import WORLD_CHANGED, Plan
+from previewbot.core.desire import Desired, Present
+from previewbot.core.model import Record, State, Status
+from previewbot.core.plan import Situation, plan
+from previewbot.engine.act import Actor
+from previewbot.engine.bells import Bell
+from previewbot.engine.ledger import Ledger
+from previewbot.engine.turns import Turns
+from previewbot.engine.voice import Voice
+from previewbot.engine.world import Policy, World
+
+_LOOKS = 24
+"""How often one pass may look; more is left to the next pass."""
+
+_MOVING = (State.BUILDING, State.STARTING)
+"""States that mostly are over within a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """What one pass works with once it knows what is desired."""
+
+    world: World
+    policy: Policy
+    actor: Actor
+    ledger: Ledger
+    voice: Voice
+    bell: Bell
+    turns: Turns
+
+    async def go(self, desired: Desired, conclude: Callable[[Record, Status], Record]) -> Plan:
+        """Go as far as the world lets it; ``conclude`` puts a status on the record. Returns the last plan."""
+        images = _images(desired)
+        if images:
+            self.actor.errands.run(("images",), lambda: self._want(images))
+        for _ in range(_LOOKS):
+            situation = await self._look(desired)
+            made = plan(situation)
+            record = await self.actor.act(made.actions, situation)
+            self.ledger.advance(conclude(record, self._told(made.status, desired)))
+            if any(isinstance(each, WORLD_CHANGED) for each in made.actions):
+                continue
+            await self.ledger.write()
+            self.voice.tell()
+            if not await self._hears(made.status):
+                return made
+        return replace(made, recheck=timedelta(0))
+
+    async def _hears(self, status: Status) -> bool:
+        """Stay for news, where any is near; ``False`` where the pass is over."""
+        end = time.monotonic() + self.policy.stay.total_seconds()
+        while not self.bell.take_news():
+            self.actor.errands.check()
+            left = end - time.monotonic()
+            if not self._is_held(status, is_early=left > 0):
+                return False
+            async with self.turns.lent():
+                await self.bell.wait(left if left > 0 else None)
+        self.actor.errands.check()
+        return True
+
+    def _is_held(self, status: Status, *, is_early: bool) -> bool:
+        """Whether there is anything to wait for: what was begun and is being told, or news that must be near."""
+        is_away = self.bell.is_called_away
+        has_errands = self.actor.errands.are_under_way and (is_early or not is_away)
+        return has_errands or self.voice.is_busy or (is_early and not is_away and status.state in _MOVING)
+
+    def _told(self, status: Status, desired: Desired) -> Status:
+        """Let the status name the log of a build that was just begun: what people read need not change for it."""
+        if status.state is not State.BUILDING or status.log or not isinstance(desired, Present):
+            return status
+        running = self.world.builder.running()
+        logs = (running[order.image].log for order in desired.orders if order.image in running)
+        return replace(status, log=next(logs, None))
+
+    async def _want(self, images: frozenset[str]) -> bool:
+        await self.world.store.use_images(images, self.world.clock.now())
+        return False
+
+    async def _look(self, desired: Desired) -> Situation:
+        world, key = self.world, self.ledger.record.key
+        images = _images(desired)
+        observed, routes, digests, builds, releases = await asyncio.gather(
+            world.runtime.observe(key),
+            world.front_door.observe(key),
+            world.builder.locate(images),
+            world.store.builds(images),
+            world.store.releases(key),
+        )
+        running = world.builder.running()
+        return Situation(
+            now=world.clock.now(),
+            desired=desired,
+            observed=replace(observed, routes=routes),
+            record=_with_hosts(self.ledger.record, desired),
+            digests=digests,
+            building={image: each for image, each in running.items() if each.key == key or image in images},
+            builds=builds,
+            releases=tuple(releases),
+            drain=self.policy.drain,
+        )
+
+
+def _images(desired: Desired) -> frozenset[str]:
+    return frozenset(order.image for order in desired.orders) if isinstance(desired, Present) else frozenset()
+
+
+def _with_hosts(record: Record, desired: Desired) -> Record:
+    if not isinstance(desired, Present):
+        return record
+    hosts = {service.name: service.host for service in desired.release.services if service.host}
+    return replace(record, hosts={**record.hosts, **hosts}, app=desired.release.app)
