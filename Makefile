@@ -13,8 +13,14 @@ LOCKED := uv pip compile --quiet --universal --generate-hashes --no-header --no-
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: .venv/.ready ## run the main job here, with a simulated GitHub to look at (ARGS=--once: without a person)
+demo: .venv/.ready ## run the main job here, with a simulated GitHub to look at (ARGS=--once: without a person; RUNTIME=kubernetes)
+ifeq ($(RUNTIME),kubernetes)
+	@$(BIN)/python -m tests.cluster up
+	@$(BIN)/python -m previewbot demo --cluster .cluster/state.json $(ARGS); code=$$?; \
+		echo "· The cluster stays up for the next time; \`make cluster-down\` takes it away."; exit $$code
+else
 	@$(BIN)/python -m previewbot demo $(ARGS)
+endif
 
 cluster: .venv/.ready ## a real one-node Kubernetes with a registry, BuildKit and Traefik (built once, in 20 to 30 minutes)
 	@$(BIN)/python -m tests.cluster up

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from previewbot.adapters.kubernetes import drift, enclosure, release, routes
 from previewbot.adapters.kubernetes.api import Api
 from previewbot.adapters.kubernetes.endings import ending
+from previewbot.adapters.kubernetes.findings import Findings
 from previewbot.adapters.kubernetes.kinds import (
     ACCOUNT,
     DEPLOYMENT,
@@ -29,7 +30,6 @@ from previewbot.adapters.kubernetes.kinds import (
     Kind,
     Thing,
 )
-from previewbot.adapters.kubernetes.memory import Memory
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import REVISION, Names
 from previewbot.adapters.kubernetes.names import SERVICE as SERVICE_LABEL
@@ -94,7 +94,7 @@ class KubernetesRuntime:
         self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._looks: dict[Key, asyncio.TimerHandle] = {}
         self._api_server: Sequence[str] | None = None
-        self._drifts: Memory[_Drift] = Memory()
+        self._drifts: Findings[_Drift] = Findings()
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
@@ -296,7 +296,7 @@ class KubernetesRuntime:
                 for address in endpoint.get("addresses") or ()
             }
             self._api_server = sorted(f"{each}/{128 if ':' in each else 32}" for each in addresses)
-            self._drifts = Memory()  # what surrounds the programs could not be judged before
+            self._drifts = Findings()  # what surrounds the programs could not be judged before
 
     # --- removing ---------------------------------------------------------------------------------------------------
 

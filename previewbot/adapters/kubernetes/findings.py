@@ -11,7 +11,7 @@ from previewbot.core.ids import Key
 T = TypeVar("T")
 
 
-class Memory(Generic[T]):
+class Findings(Generic[T]):
     """One finding for each environment."""
 
     def __init__(self) -> None:
