@@ -135,7 +135,7 @@ class Pulls:
 
 def _tree(number: int) -> Mapping[str, bytes]:
     """Every pull request changes both services, so that nothing is reused."""
-    files = {f"{service}/x": f"{number}".encode() for service in ("web", "api")}
+    files = {f"{service}/x": f"{service} {number}".encode() for service in ("web", "api")}
     return {"previewbot.yaml": BLUEPRINT, "web/Dockerfile": b"FROM a\n", "api/Dockerfile": b"FROM a\n", **files}
 
 

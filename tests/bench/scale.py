@@ -60,6 +60,8 @@ async def _timed(made: Crowd, what: str, is_done: Callable[[], bool]) -> Figures
     began, worked = time.monotonic(), time.process_time()
     await made.touch()
     while not is_done():
+        if made.pulls.deployed[DeploymentState.FAILURE]:
+            raise RuntimeError(f"{what}: an environment failed")
         await asyncio.sleep(_PAUSE)
     return {
         f"{what}, s": time.monotonic() - began,

@@ -6,6 +6,7 @@ Stages are described at https://kwok.sigs.k8s.io/docs/user/stages-configuration/
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from tests.cluster.box import Box
@@ -13,6 +14,9 @@ from tests.cluster.parts import Part, Programs, controllers, trusted
 
 _UNLIMITED = ("--kube-api-qps=1000", "--kube-api-burst=1000")
 """The defaults hold each controller to twenty requests a second, and would be all that is measured."""
+
+_TRUSTING = ("--node-monitor-grace-period=24h",)
+"""A node that is none sends no signs of life."""
 
 
 def configure(box: Box) -> None:
@@ -23,9 +27,10 @@ def configure(box: Box) -> None:
 def parts(box: Box, programs: Programs) -> list[Part]:
     """The controllers, and kwok in the place of a kubelet."""
     asked = (f"--kubeconfig={trusted(box, 'admin.kubeconfig')}", f"--config={box.folder / 'stages.json'}")
-    node = (f"--cidr=10.{box.number}.0.0/18", f"--node-ip={box.node}", "--node-lease-duration-seconds=40")
+    node = (f"--cidr=10.{box.number}.0.0/18", f"--node-ip={box.node}")
     kwok = Part("kwok", (str(programs["kwok"]), "--manage-all-nodes", *asked, *node))
-    return [*controllers(box, programs, *_UNLIMITED), kwok]
+    manager, scheduler = controllers(box, programs, *_UNLIMITED)
+    return [replace(manager, command=(*manager.command, *_TRUSTING)), scheduler, kwok]
 
 
 def _stage(name: str, kind: str, when: list[dict[str, Any]], then: dict[str, Any]) -> dict[str, Any]:
