@@ -105,8 +105,11 @@ class Api:
         path = kind_of(thing).path(about.get("namespace"), about["name"])
         await self._object("PUT", path, query=query, body={**thing, "metadata": about})
 
-    async def delete(self, thing: Thing, *, grace: timedelta | None = None) -> bool:
-        """Delete exactly this object and what it owns; ``False`` where it is gone or another has its name."""
+    async def delete(self, thing: Thing, *, grace: timedelta | None = None) -> Thing | None:
+        """Delete exactly this object and what it owns; ``None`` where it is gone or another has its name.
+
+        Gives the object where its end takes time, else the server's word that it is gone.
+        """
         about = thing["metadata"]
         body: dict[str, Any] = {
             "apiVersion": "v1",
@@ -118,9 +121,9 @@ class Api:
             body["gracePeriodSeconds"] = int(grace.total_seconds())
         path = kind_of(thing).path(about.get("namespace"), about["name"])
         try:
-            return await self._object("DELETE", path, body=body) is not None
+            return await self._object("DELETE", path, body=body)
         except Conflict:
-            return False
+            return None
 
     async def logs(self, namespace: str, pod: str, *, container: str, lines: int, limit: int) -> str:
         """Read the last lines of a container; empty where there are none."""

@@ -329,9 +329,13 @@ class KubernetesRuntime:
                 name = namespace["metadata"]["name"]
                 programs = self._living(name)
                 await self._hurry(name)
-                if await self._api.delete(namespace):
+                answer = await self._api.delete(namespace)
+                if answer:
                     removed += Removed(containers=programs, namespaces=1)
-                await self._refresh(namespace)
+                if answer and answer["kind"] == NAMESPACE.name:
+                    self._mirror.note(answer)
+                else:
+                    await self._refresh(namespace)
             return removed
 
     async def _hurry(self, namespace: str) -> None:
@@ -355,7 +359,7 @@ class KubernetesRuntime:
     async def _delete(self, thing: Thing) -> bool:
         deleted = await self._api.delete(thing)
         self._mirror.bury(thing)
-        return deleted
+        return deleted is not None
 
     def close(self) -> None:
         """Stop waking; what runs goes on running."""
