@@ -46,7 +46,7 @@ async def examine(settings: Settings) -> list[Finding]:
     """Check everything at once; no check stops another."""
     places: dict[str, Checks] = {
         "docker": {"Engine": _engine, "Front door": _front_door},
-        "kubernetes": {"BuildKit": _buildkit, "Registry": _registry},
+        "kubernetes": {"Cluster": _cluster, "BuildKit": _buildkit, "Registry": _registry},
     }
     checks: Checks = {
         "GitHub App": _github,
@@ -72,6 +72,7 @@ async def _guarded(name: str, check: Check, settings: Settings) -> list[Finding]
 _FIXES = {
     "GitHub App": "Check github.app_id, github.private_key_file and github.api_url, or run `previewbot setup` again.",
     "Webhook secret": "Write the App's webhook secret to the file that github.webhook_secret_files names.",
+    "Cluster": "Check kubernetes.kubeconfig and kubernetes.context, and that the cluster's API can be reached.",
     "Engine": "Start Docker (or Podman's socket), and check docker.host and who may open the socket.",
     "Front door": "Start Caddy with its admin API (`caddy run`), and check caddy.admin.",
     "BuildKit": "Install buildctl, start buildkitd, and check buildkit.address and the files of buildkit.tls_….",
@@ -145,6 +146,15 @@ def _tell_exposed(name: str, files: Sequence[Path]) -> Finding:
 
 async def _engine(settings: Settings) -> list[Finding]:
     return [Finding("Engine", ok=True, detail=await describe(connect(settings.docker.host)))]
+
+
+async def _cluster(settings: Settings) -> list[Finding]:
+    from previewbot.places.kubernetes import describe as describe_cluster  # noqa: PLC0415 - only where there is one
+
+    about, lacks = await describe_cluster(settings)
+    fix = "Install the chart deploy/helm/previewbot, which grants just what is needed, and use its account."
+    detail = f"the account may not: {', '.join(lacks)}" if lacks else "all that previewbot needs, nothing is missing"
+    return [Finding("Cluster", ok=True, detail=about), Finding("  permissions", ok=not lacks, detail=detail, fix=fix)]
 
 
 async def _front_door(settings: Settings) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -44,6 +45,16 @@ class Users:
             return None
         user = said.partition(":")[0]
         return None if user.isdigit() and int(user) else self.fallback
+
+
+async def describe(settings: Settings) -> tuple[str, Sequence[str]]:
+    """Say what the cluster is, and what previewbot may not do there. Raises ``Refused``, ``Transient``."""
+    api = await k8s.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
+    try:
+        lacks = await k8s.lacking(api, _options(settings).routing)
+        return f"Kubernetes {await api.version()} at {api.name}", lacks
+    finally:
+        await api.close()
 
 
 def _options(settings: Settings) -> k8s.Options:

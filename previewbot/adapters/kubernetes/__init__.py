@@ -9,6 +9,7 @@ from previewbot.adapters.kubernetes.front_door import KubernetesFrontDoor
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import Names
 from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Routing, Sizes, cpu, memory
+from previewbot.adapters.kubernetes.rights import lacking
 from previewbot.adapters.kubernetes.runtime import KubernetesRuntime, watched
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Sizes",
     "connect",
     "cpu",
+    "lacking",
     "memory",
     "watched",
 ]

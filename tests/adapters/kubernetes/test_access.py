@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from previewbot.adapters.kubernetes import Api, connect
 from previewbot.adapters.kubernetes.kinds import POD
+from previewbot.adapters.kubernetes.options import Gateway, Routing
+from previewbot.adapters.kubernetes.rights import lacking, needed
 from previewbot.core.ids import Key
 from tests.cluster.state import Cluster
 from tests.fixtures.engine import BASE, SERVE, release, service
@@ -74,6 +77,31 @@ async def _ask(api: Api, method: str, path: str, body: Any = None) -> tuple[int,
     )
     answer = await api._client.call_api(*prepared)
     return answer.status, (await answer.read()).decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(
+    "gateway", [Routing(), Routing(gateway=Gateway("public", "gateways"))], ids=["ingress", "gateway"]
+)
+def test_the_chart_grants_what_previewbot_needs_and_nothing_more(cluster: Cluster, gateway: Routing) -> None:
+    values = ("--set", f"instance=x,gateway={'true' if gateway.gateway else 'false'}")
+    made = cluster._run([cluster.programs["helm"], "template", "x", str(CHART), "--kube-version", "1.34.4", *values])
+    (role,) = (each for each in YAML(typ="safe").load_all(made) if each["kind"] == "ClusterRole")
+    granted = {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    wanted = {(right.kind.group, right.resource, verb) for right in needed(gateway) for verb in right.verbs}
+    assert granted == wanted | {("authorization.k8s.io", "selfsubjectaccessreviews", "create")}
+
+
+async def test_the_doctor_names_what_an_account_may_not_do(confined: Rig, cluster: Cluster, tmp_path: Path) -> None:
+    assert await lacking(confined.api, Routing()) == []
+    assert await lacking(confined.api, Routing(gateway=Gateway("public", "gateways"))) == [
+        f"{verb} httproutes" for verb in ("get", "list", "watch", "create", "update", "patch", "delete")
+    ]
 
 
 async def test_the_account_may_do_all_that_previewbot_does(confined: Rig, cluster: Cluster) -> None:
