@@ -5,12 +5,11 @@ Everything is found by labels, so a foreign thing can neither be listed nor remo
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
@@ -19,10 +18,10 @@ from previewbot.adapters.docker import facts
 from previewbot.adapters.docker.engine import Engine, is_conflict
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.labels import REVISION, Names, key_of
+from previewbot.adapters.together import every
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
 
-T = TypeVar("T")
 Thing = dict[str, Any]
 
 _ALIVE = frozenset({"running", "restarting", "paused"})
@@ -64,17 +63,6 @@ def _labels(thing: Thing) -> dict[str, str]:
 def is_alive(container: Thing) -> bool:
     """Whether a listed container runs, or is about to run again."""
     return container["State"] in _ALIVE
-
-
-async def every(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Do several things at once, all to their end; then raise the first error, if there was one."""
-    ends = await asyncio.gather(*tasks, return_exceptions=True)
-    done: list[T] = []
-    for end in ends:
-        if isinstance(end, BaseException):
-            raise end
-        done.append(end)
-    return done
 
 
 @dataclass(frozen=True, slots=True)

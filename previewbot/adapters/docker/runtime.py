@@ -20,11 +20,12 @@ from previewbot.adapters.docker.containers import Berth
 from previewbot.adapters.docker.engine import Engine, describe, explain, is_conflict
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.images import Image
-from previewbot.adapters.docker.inventory import Inventory, Thing, Things, every, is_alive
+from previewbot.adapters.docker.inventory import Inventory, Thing, Things, is_alive
 from previewbot.adapters.docker.labels import INDEX, REVISION, SERVICE, Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.news import News
 from previewbot.adapters.docker.watches import Watches
+from previewbot.adapters.together import every
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import (
