@@ -7,7 +7,6 @@ only when its programs were seen to answer. Environments are kept apart by the e
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
@@ -25,6 +24,7 @@ from previewbot.adapters.docker.labels import INDEX, REVISION, SERVICE, Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.news import News
 from previewbot.adapters.docker.watches import Watches
+from previewbot.adapters.readable import readable
 from previewbot.adapters.together import every
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
@@ -38,10 +38,6 @@ from previewbot.core.model import (
     Running,
     ServiceSpec,
 )
-
-_LINE_LIMIT = 500
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class DockerRuntime:
@@ -103,7 +99,7 @@ class DockerRuntime:
         found.sort(key=lambda each: (not self._watches.has_failed(key, each["Id"]), each["Labels"].get(INDEX, "")))
         if not found:
             return ()
-        return _readable(await self._output(found[0]["Id"], lines), lines)
+        return readable(await self._output(found[0]["Id"], lines), lines)
 
     async def _output(self, id: str, lines: int) -> bytes:
         try:
@@ -232,13 +228,3 @@ def _cannot_start(berth: Berth, error: Exception) -> Exception:
     if isinstance(error, Transient) and "oci runtime" in str(error).lower():
         return Refused(Reason.RUNTIME_REFUSED, f"Service **{berth.service.name}** cannot be started: {error}")
     return error
-
-
-def _readable(said: bytes, lines: int) -> tuple[str, ...]:
-    text = said.decode("utf-8", "replace").rstrip("\n")
-    return tuple(_plain(line) for line in text.split("\n")[-lines:]) if text else ()
-
-
-def _plain(line: str) -> str:
-    shown = _ESCAPES.sub("", line.rstrip("\r")).rpartition("\r")[2]
-    return _CONTROLS.sub("", shown)[:_LINE_LIMIT]

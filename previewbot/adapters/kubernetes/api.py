@@ -20,7 +20,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
-from previewbot.adapters.kubernetes.kinds import Kind, Thing, kind_of
+from previewbot.adapters.kubernetes.kinds import POD, Kind, Thing, kind_of
 from previewbot.adapters.kubernetes.names import MANAGER
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Reason
@@ -125,14 +125,13 @@ class Api:
         except Conflict:
             return None
 
-    async def logs(self, namespace: str, pod: str, *, container: str, lines: int, limit: int) -> str:
+    async def logs(self, namespace: str, pod: str, *, container: str, lines: int, limit: int) -> bytes:
         """Read the last lines of a container; empty where there are none."""
         query = {"container": container, "tailLines": str(lines), "limitBytes": str(limit)}
-        path = Kind("Pod", "", "v1", "pods").path(namespace, pod, "log")
         try:
-            return (await self._send("GET", path, query=query)).decode("utf-8", "replace")
+            return await self._send("GET", POD.path(namespace, pod, "log"), query=query)
         except (Transient, Refused, Missing):
-            return ""
+            return b""
 
     async def version(self) -> str:
         """Say what it runs."""

@@ -7,7 +7,6 @@ already just that. Only things that carry our labels are ever written over or de
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +36,7 @@ from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.adapters.kubernetes.release import CONTAINER, Program
 from previewbot.adapters.kubernetes.verdicts import judge
+from previewbot.adapters.readable import readable
 from previewbot.adapters.together import every
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
@@ -56,11 +56,7 @@ _WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERV
 _FENCE = (ACCOUNT, QUOTA, LIMIT_RANGE, POLICY)
 _LAST_WORDS = timedelta(seconds=1)
 """How long a program may take to end when its whole environment goes."""
-_LINE_LIMIT = 500
 _OUTPUT_LIMIT = 256 * 1024
-_CONTROLS = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-)
 
 UserOf = Callable[[str], Awaitable[int | None]]
 """Reads from an image's reference by which number its program should run; ``None``: the image names somebody itself."""
@@ -200,8 +196,7 @@ class KubernetesRuntime:
             return ()
         pod = pods[0]["metadata"]["name"]
         said = await self._api.logs(name, pod, container=CONTAINER, lines=lines, limit=_OUTPUT_LIMIT)
-        shown = said.rstrip("\n")
-        return tuple(_CONTROLS.sub("", each)[:_LINE_LIMIT] for each in shown.split("\n")[-lines:]) if shown else ()
+        return readable(said, lines)
 
     # --- starting ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pytest
 
 from previewbot.adapters.docker.facts import Facts, read
 from previewbot.adapters.docker.labels import Names, Target
-from previewbot.adapters.docker.runtime import _readable
+from previewbot.adapters.readable import readable
 from previewbot.core.blueprint import Health
 from previewbot.core.ids import Key
 
@@ -81,6 +81,6 @@ def test_names_are_made_of_checked_parts_only() -> None:
 
 def test_output_is_shown_without_colours_and_control_characters_and_cut() -> None:
     said = b"\x1b[31mred\x1b[0m\n10%\r20%\r\n\xff\x00tab\there\n" + b"x" * 9000 + b"\n"
-    assert _readable(said, 20) == ("red", "20%", "\ufffdtab\there", "x" * 500)
-    assert _readable(b"", 20) == ()
-    assert _readable(b"a\nb\nc\n", 2) == ("b", "c")
+    assert readable(said, 20) == ("red", "20%", "\ufffdtab\there", "x" * 500)
+    assert readable(b"", 20) == ()
+    assert readable(b"a\nb\nc\n", 2) == ("b", "c")
