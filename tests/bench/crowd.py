@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import aiohttp
 
@@ -23,6 +23,7 @@ from previewbot.adapters.kubernetes import (
     connect,
     watched,
 )
+from previewbot.adapters.kubernetes.api import Request
 from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.adapters.store import open_store
 from previewbot.core.ids import Key
@@ -50,10 +51,9 @@ class CountedApi(Api):
         super().__init__(api._client, api.name)
         self.calls: Counter[str] = Counter()
 
-    async def _request(self, method: str, path: str, **more: Any) -> aiohttp.ClientResponse:
-        query: Mapping[str, str] = more.get("query") or {}
-        self.calls["watch" if "watch" in query else f"{method} {_plural(path)}"] += 1
-        return await super()._request(method, path, **more)
+    async def _open(self, request: Request) -> aiohttp.ClientResponse:
+        self.calls["watch" if "watch" in request.query else f"{request.method} {_plural(request.path)}"] += 1
+        return await super()._open(request)
 
     @property
     def asked(self) -> int:

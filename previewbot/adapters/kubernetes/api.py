@@ -11,7 +11,7 @@ import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,18 @@ class Listing:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of the API server."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: object = None
+    content: str = "application/json"
+    timeout: aiohttp.ClientTimeout = _TIMEOUT
+
+
 class Api:
     """One API server, with one pool of connections."""
 
@@ -68,11 +80,11 @@ class Api:
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Thing | None:
         """Read one object; ``None`` where it is not there."""
-        return await self._object("GET", kind.path(namespace, name))
+        return await self._object(Request("GET", kind.path(namespace, name)))
 
     async def list(self, kind: Kind, namespace: str | None = None, **query: str) -> Listing:
         """List objects; queries are ``labelSelector`` and its like."""
-        found = await self._object("GET", kind.path(namespace), query=query) or {}
+        found = await self._object(Request("GET", kind.path(namespace), query=query)) or {}
         head = {"apiVersion": kind.api_version, "kind": kind.name}
         things = tuple(head | each for each in found.get("items") or ())
         return Listing(things, found.get("metadata", {}).get("resourceVersion", ""))
@@ -82,7 +94,7 @@ class Api:
         kind, about = kind_of(thing), thing["metadata"]
         query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
         path = kind.path(about.get("namespace"), about["name"])
-        made = await self._object("PATCH", path, query=query, body=thing, content=_APPLY)
+        made = await self._object(Request("PATCH", path, query=query, body=thing, content=_APPLY))
         if made is None:
             raise Transient(f"{kind.name} {about['name']} cannot be written: what it belongs to is gone.")
         return made
@@ -92,7 +104,7 @@ class Api:
         kind, about = kind_of(thing), thing["metadata"]
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
         try:
-            return await self._object("POST", kind.path(about.get("namespace")), query=query, body=thing)
+            return await self._object(Request("POST", kind.path(about.get("namespace")), query=query, body=thing))
         except Conflict:
             return None
 
@@ -103,7 +115,7 @@ class Api:
             about["resourceVersion"] = found["metadata"]["resourceVersion"]
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
         path = kind_of(thing).path(about.get("namespace"), about["name"])
-        await self._object("PUT", path, query=query, body={**thing, "metadata": about})
+        await self._object(Request("PUT", path, query=query, body={**thing, "metadata": about}))
 
     async def delete(self, thing: Thing, *, grace: timedelta | None = None) -> Thing | None:
         """Delete exactly this object and what it owns; ``None`` where it is gone or another has its name.
@@ -121,7 +133,7 @@ class Api:
             body["gracePeriodSeconds"] = int(grace.total_seconds())
         path = kind_of(thing).path(about.get("namespace"), about["name"])
         try:
-            return await self._object("DELETE", path, body=body)
+            return await self._object(Request("DELETE", path, body=body))
         except Conflict:
             return None
 
@@ -129,13 +141,13 @@ class Api:
         """Read the last lines of a container; empty where there are none."""
         query = {"container": container, "tailLines": str(lines), "limitBytes": str(limit)}
         try:
-            return await self._send("GET", POD.path(namespace, pod, "log"), query=query)
+            return await self._send(Request("GET", POD.path(namespace, pod, "log"), query=query))
         except (Transient, Refused, Missing):
             return b""
 
     async def version(self) -> str:
         """Say what it runs."""
-        found = await self._object("GET", "/version") or {}
+        found = await self._object(Request("GET", "/version")) or {}
         return str(found.get("gitVersion", "of an unknown version"))
 
     async def may(self, verb: str, kind: Kind, subresource: str = "") -> bool:
@@ -147,7 +159,7 @@ class Api:
             "spec": {"resourceAttributes": attributes},
         }
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        found = await self._object("POST", path, body=body) or {}
+        found = await self._object(Request("POST", path, body=body)) or {}
         return bool(found.get("status", {}).get("allowed"))
 
     async def watch(self, kind: Kind, version: str, selector: str) -> AsyncIterator[tuple[str, Thing]]:
@@ -164,7 +176,7 @@ class Api:
         }
         timeout = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, sock_connect=5, sock_read=_SILENCE)
         try:
-            response = await self._request("GET", kind.path(), query=query, timeout=timeout)
+            response = await self._open(Request("GET", kind.path(), query=query, timeout=timeout))
         except Gone as gone:
             raise Stale from gone
         try:
@@ -179,58 +191,33 @@ class Api:
         finally:
             _abort(response)
 
-    async def _object(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: object = None,
-        content: str = "application/json",
-    ) -> Thing | None:
+    async def _object(self, request: Request) -> Thing | None:
         try:
-            read: Thing = json.loads(await self._send(method, path, query=query, body=body, content=content))
+            read: Thing = json.loads(await self._send(request))
         except Missing:
             return None
         except ValueError as error:
             raise Transient(f"The cluster's API at {self.name} answers nonsense.") from error
         return read
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: object = None,
-        content: str = "application/json",
-    ) -> bytes:
-        response = await self._request(method, path, query=query, body=body, content=content)
+    async def _send(self, request: Request) -> bytes:
+        response = await self._open(request)
         try:
             return await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._away(error) from error
 
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: object = None,
-        content: str = "application/json",
-        timeout: aiohttp.ClientTimeout = _TIMEOUT,  # noqa: ASYNC109 - aiohttp's own
-    ) -> aiohttp.ClientResponse:
+    async def _open(self, request: Request) -> aiohttp.ClientResponse:
         try:
             prepared = await self._client.param_serialize(
-                method,
-                path,
-                query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": content},
-                body=body,
+                request.method,
+                request.path,
+                query_params=list(request.query.items()),
+                header_params={"Accept": "application/json", "Content-Type": request.content},
+                body=request.body,
                 auth_settings=["BearerToken"],
             )
-            answer = await self._client.call_api(*prepared, _request_timeout=timeout)
+            answer = await self._client.call_api(*prepared, _request_timeout=request.timeout)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._away(error) from error
         response: aiohttp.ClientResponse = answer.response
@@ -240,7 +227,7 @@ class Api:
             said = await response.read()
         except (aiohttp.ClientError, TimeoutError):
             said = b""
-        raise _error(response.status, said, response.headers.get("Retry-After"), f"{method} {path}")
+        raise _error(response.status, said, response.headers.get("Retry-After"), f"{request.method} {request.path}")
 
     def _away(self, error: Exception) -> Transient:
         return Transient(f"The cluster's API at {self.name} does not answer ({type(error).__name__}).")

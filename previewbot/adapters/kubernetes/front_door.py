@@ -13,6 +13,7 @@ from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import Names
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
+from previewbot.adapters.kubernetes.writer import Writer
 from previewbot.adapters.together import every
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
@@ -26,6 +27,7 @@ class KubernetesFrontDoor:
     def __init__(self, api: Api, mirror: Mirror, *, names: Names, options: Options) -> None:
         self._api = api
         self._mirror = mirror
+        self._writer = Writer(api, mirror)
         self._names = names
         self._options = options
         self._kind = routes.kind(options.routing)
@@ -51,37 +53,19 @@ class KubernetesFrontDoor:
         async with self._locks.setdefault(key, asyncio.Lock()):
             manifests = self._manifests(key, wanted) if wanted else []
             kept = {each["metadata"]["name"] for each in manifests}
-            await every(self._apply(each) for each in manifests)
-            await every(self._delete(each) for each in self._things(key) if each["metadata"]["name"] not in kept)
+            await every(self._writer.apply(each) for each in manifests)
+            await every(self._writer.delete(each) for each in self._things(key) if each["metadata"]["name"] not in kept)
 
     def _manifests(self, key: Key, wanted: Mapping[str, tuple[str, ...]]) -> list[Thing]:
-        place = Place(self._names, key, self._namespace(key), self._options)
+        home = self._mirror.home(key)
+        if home is None:
+            raise Transient("The namespace of the environment is gone; it is made again first.")
+        place = Place(self._names, key, home, self._options)
         return [routes.route(place, host, targets[0]) for host, targets in sorted(wanted.items()) if targets]
 
-    def _namespace(self, key: Key) -> str:
-        found = self._namespaces(key)
-        if not found:
-            raise Transient("The namespace of the environment is gone; it is made again first.")
-        return found[0]
-
-    def _namespaces(self, key: Key) -> list[str]:
-        about = (each["metadata"] for each in self._mirror.namespaces(key))
-        return [each["name"] for each in about if "deletionTimestamp" not in each]
-
     def _things(self, key: Key) -> list[Thing]:
-        return [thing for name in self._namespaces(key) for thing in self._mirror.of(self._kind, name)]
-
-    async def _apply(self, manifest: Thing) -> None:
-        about = manifest["metadata"]
-        found = self._mirror.find(self._kind, about["namespace"], about["name"])
-        if not drift.is_up_to_date(found, manifest):
-            if found is not None and drift.has_additions(found):
-                await self._api.replace(found, manifest)
-            self._mirror.note(await self._api.apply(drift.seal(manifest)))
-
-    async def _delete(self, thing: Thing) -> None:
-        await self._api.delete(thing)
-        self._mirror.bury(thing)
+        living = (each["metadata"]["name"] for each in self._mirror.living(key))
+        return [thing for name in living for thing in self._mirror.of(self._kind, name)]
 
     async def check(self) -> str:
         """See ``FrontDoor.check``."""

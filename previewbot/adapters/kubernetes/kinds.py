@@ -75,3 +75,8 @@ _BY_NAME = {each.name: each for each in _ALL}
 def kind_of(thing: Thing) -> Kind:
     """The kind of an object that says it."""
     return _BY_NAME[thing["kind"]]
+
+
+def is_ending(thing: Thing) -> bool:
+    """Whether an object is being deleted."""
+    return "deletionTimestamp" in thing["metadata"]

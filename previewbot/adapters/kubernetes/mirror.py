@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from previewbot.adapters.kubernetes.api import Api, Stale
-from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, NAMESPACE, POD, Kind, Thing
+from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, NAMESPACE, POD, Kind, Thing, is_ending
 from previewbot.adapters.kubernetes.names import key_of
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
@@ -148,6 +148,14 @@ class Mirror:
         found = self._shelves[NAMESPACE].loose.get(key, {}).values()
         return sorted(found, key=lambda each: str(each["metadata"].get("creationTimestamp")), reverse=True)
 
+    def living(self, key: Key) -> Sequence[Thing]:
+        """Those of them that are not being deleted."""
+        return [each for each in self.namespaces(key) if not is_ending(each)]
+
+    def home(self, key: Key) -> str | None:
+        """The name of the newest of those: where everything of the environment is."""
+        return next((each["metadata"]["name"] for each in self.living(key)), None)
+
     def keys(self) -> frozenset[Key]:
         """Every environment that has anything."""
         found = (key_of(thing["metadata"].get("labels")) for shelf in self._shelves.values() for thing in shelf.all())
@@ -248,7 +256,7 @@ class Mirror:
     def _is_lost(self, key: Key, namespace: str | None) -> bool:
         """Whether a namespace is ending: until it is gone, nobody looks at what is in it."""
         found = self._shelves[NAMESPACE].loose.get(key, {}).get(namespace or "")
-        return found is not None and "deletionTimestamp" in found["metadata"]
+        return found is not None and is_ending(found)
 
     def _shelf(self, thing: Thing) -> _Shelf | None:
         return next((shelf for kind, shelf in self._shelves.items() if kind.name == thing["kind"]), None)

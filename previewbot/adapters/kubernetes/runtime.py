@@ -28,6 +28,7 @@ from previewbot.adapters.kubernetes.kinds import (
     SLICE,
     Kind,
     Thing,
+    is_ending,
 )
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import REVISION, Names
@@ -36,6 +37,7 @@ from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.adapters.kubernetes.release import CONTAINER, Program
 from previewbot.adapters.kubernetes.verdicts import judge
+from previewbot.adapters.kubernetes.writer import Writer
 from previewbot.adapters.readable import readable
 from previewbot.adapters.together import every
 from previewbot.core.errors import Refused
@@ -83,6 +85,7 @@ class KubernetesRuntime:
     ) -> None:
         self._api = api
         self._mirror = mirror
+        self._writer = Writer(api, mirror)
         self._names = names
         self._options = options
         self._user_of = user_of
@@ -98,9 +101,8 @@ class KubernetesRuntime:
         """See ``Runtime.observe``. A namespace that is being deleted is no leftover, it is ending."""
         await self._mirror.ready()
         now = self._clock.now()
-        own = self._mirror.namespaces(key)
-        living = [each for each in own if not _is_ending(each)]
-        endings = tuple(ending(each, now) for each in own if _is_ending(each))
+        living = self._mirror.living(key)
+        endings = tuple(ending(each, now) for each in self._mirror.namespaces(key) if is_ending(each))
         if not living:
             self._drifts.forget(key)
             return Observed(ending=endings)
@@ -124,9 +126,6 @@ class KubernetesRuntime:
     async def check(self) -> str:
         """See ``Runtime.check``."""
         return f"Kubernetes {await self._api.version()} at {self._api.name}"
-
-    def _namespace(self, key: Key) -> Thing | None:
-        return next((each for each in self._mirror.namespaces(key) if not _is_ending(each)), None)
 
     def _releases(self, key: Key, namespace: str, now: datetime, drifted: frozenset[str]) -> tuple[Running, ...]:
         pods: dict[tuple[str, str], list[Thing]] = {}
@@ -175,21 +174,15 @@ class KubernetesRuntime:
         if self._api_server is None or drift.is_sealed(namespace) is None:
             return False
         fence = enclosure.enclosure(self._place(key, namespace["metadata"]["name"]))
-        kept = all(drift.is_up_to_date(self._find(each), each) for each in fence)
+        kept = all(drift.is_up_to_date(self._writer.find(each), each) for each in fence)
         return not kept or drift.has_drifted(namespace)
-
-    def _find(self, manifest: Thing) -> Thing | None:
-        kind = next(each for each in _WATCHED if each.name == manifest["kind"])
-        about = manifest["metadata"]
-        return self._mirror.find(kind, about.get("namespace", ""), about["name"])
 
     async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
         """See ``Runtime.tail``. Of several pods, one that is not ready speaks; control characters go."""
         await self._mirror.ready()
-        namespace = self._namespace(key)
-        if namespace is None:
+        name = self._mirror.home(key)
+        if name is None:
             return ()
-        name = namespace["metadata"]["name"]
         pods = [each for each in self._mirror.of(POD, name) if _berth(each) == (revision, service)]
         pods.sort(key=_is_ready)
         if not pods:
@@ -216,29 +209,28 @@ class KubernetesRuntime:
 
             async def deploy(spec: ServiceSpec, image: str) -> None:
                 program = Program(image, await self._user_of(image), siblings)
-                await self._apply(release.deployment(place, wanted.revision, spec, program))
+                await self._writer.apply(release.deployment(place, wanted.revision, spec, program))
 
             known = ((spec, image) for spec in wanted.services if (image := images[spec.name]))
             await every(deploy(spec, image) for spec, image in known)
 
     async def _addresses(self, place: Place, wanted: ReleaseSpec) -> Mapping[str, str]:
         specs = [each for each in wanted.services if each.port is not None]
-        made = await every(self._apply(release.service(place, wanted.revision, each)) for each in specs)
+        made = await every(self._writer.apply(release.service(place, wanted.revision, each)) for each in specs)
         return {spec.name: found["spec"]["clusterIP"] for spec, found in zip(specs, made, strict=True)}
 
     async def _enclose(self, key: Key) -> Place:
         """Make the namespace and its fence, or mend them."""
         await self._find_api_server()
-        namespace = self._namespace(key) or await self._create(key)
-        place = self._place(key, namespace["metadata"]["name"])
+        place = self._place(key, self._mirror.home(key) or await self._create(key))
         if self._options.pull_secret:
             # Never watched nor read back: previewbot needs no right to read secrets.
             await self._api.apply(enclosure.pull_secret(place, self._options.pull_secret))
         fence = enclosure.enclosure(place)
-        await every(self._apply(each) for each in fence)
-        await every(self._delete(each) for each in self._strays(place, fence))
+        await every(self._writer.apply(each) for each in fence)
+        await every(self._writer.delete(each) for each in self._strays(place, fence))
         # Sealed last: a namespace with a seal is one whose fence was closed once.
-        await self._apply(enclosure.namespace(place))
+        await self._writer.apply(enclosure.namespace(place))
         return place
 
     def _place(self, key: Key, namespace: str) -> Place:
@@ -250,17 +242,17 @@ class KubernetesRuntime:
         found = [thing for kind in _FENCE for thing in self._mirror.of(kind, place.namespace)]
         return [each for each in found if (each["kind"], each["metadata"]["name"]) not in wanted]
 
-    async def _create(self, key: Key) -> Thing:
-        """Make a namespace of a name that nobody has; one of ours that was made meanwhile is taken."""
+    async def _create(self, key: Key) -> str:
+        """Make a namespace of a name that nobody has, or take one of ours that was made meanwhile; returns its name."""
         for name in self._names.namespaces(key):
             made = await self._api.create(enclosure.namespace(self._place(key, name)))
             if made is None:
                 found = await self._api.get(NAMESPACE, None, name)
-                if found and not _is_ending(found) and self._owns(found, key):
+                if found and not is_ending(found) and self._owns(found, key):
                     made = found
             if made:
                 self._mirror.note(made)
-                return made
+                return name
         raise Refused(
             Reason.RUNTIME_REFUSED,
             f"All names that the namespace of {key} may have are taken by namespaces that are not previewbot's "
@@ -269,16 +261,6 @@ class KubernetesRuntime:
 
     def _owns(self, thing: Thing, key: Key) -> bool:
         return self._names.labels(key).items() <= (thing["metadata"].get("labels") or {}).items()
-
-    async def _apply(self, manifest: Thing) -> Thing:
-        found = self._find(manifest)
-        if found is not None and drift.is_up_to_date(found, manifest):
-            return found
-        if found is not None and drift.has_additions(found):
-            await self._api.replace(found, manifest)
-        made = await self._api.apply(drift.seal(manifest))
-        self._mirror.note(made)
-        return made
 
     async def _find_api_server(self) -> None:
         """Find out once where the API server is: no preview may reach it, even at a public address."""
@@ -299,10 +281,9 @@ class KubernetesRuntime:
         """See ``Runtime.remove``."""
         await self._mirror.ready()
         async with self._lock(key):
-            namespace = self._namespace(key)
-            if namespace is None:
+            name = self._mirror.home(key)
+            if name is None:
                 return Removed()
-            name = namespace["metadata"]["name"]
             pods = self._living(name, revision)
             gone = [
                 each
@@ -310,7 +291,7 @@ class KubernetesRuntime:
                 for each in self._mirror.of(kind, name)
                 if _berth(each)[0] == revision
             ]
-            deleted = await every(self._delete(each) for each in gone)
+            deleted = await every(self._writer.delete(each) for each in gone)
             return Removed(containers=pods if any(deleted) else 0)
 
     async def delete(self, key: Key) -> Removed:
@@ -318,9 +299,7 @@ class KubernetesRuntime:
         await self._mirror.ready()
         async with self._lock(key):
             removed = Removed()
-            for namespace in self._mirror.namespaces(key):
-                if _is_ending(namespace):
-                    continue
+            for namespace in self._mirror.living(key):
                 name = namespace["metadata"]["name"]
                 programs = self._living(name)
                 await self._hurry(name)
@@ -336,7 +315,7 @@ class KubernetesRuntime:
     async def _hurry(self, namespace: str) -> None:
         """End the programs first, and soon: left to the end of its namespace, each would have its whole time twice."""
         await every(self._api.delete(each) for each in self._mirror.of(DEPLOYMENT, namespace))
-        pods = [each for each in self._mirror.of(POD, namespace) if not _is_ending(each)]
+        pods = [each for each in self._mirror.of(POD, namespace) if not is_ending(each)]
         await every(self._api.delete(each, grace=_LAST_WORDS) for each in pods)
 
     def _living(self, namespace: str, revision: str | None = None) -> int:
@@ -351,11 +330,6 @@ class KubernetesRuntime:
         else:
             self._mirror.bury(namespace)
 
-    async def _delete(self, thing: Thing) -> bool:
-        deleted = await self._api.delete(thing)
-        self._mirror.bury(thing)
-        return deleted is not None
-
     def close(self) -> None:
         """Stop waking; what runs goes on running."""
         for pending in self._looks.values():
@@ -364,10 +338,6 @@ class KubernetesRuntime:
 
     def _lock(self, key: Key) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())
-
-
-def _is_ending(thing: Thing) -> bool:
-    return "deletionTimestamp" in thing["metadata"]
 
 
 def _berth(thing: Thing) -> tuple[str, str]:

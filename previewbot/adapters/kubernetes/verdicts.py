@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from previewbot.adapters.kubernetes.kinds import Thing
+from previewbot.adapters.kubernetes.kinds import Thing, is_ending
+from previewbot.adapters.kubernetes.names import SERVICE
 from previewbot.adapters.kubernetes.release import HEALTH_PATH, PATIENCE, PORT
 from previewbot.core.model import Instance, InstanceState, Reason
 
@@ -45,7 +46,7 @@ class Sight:
 def judge(deployment: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
     """Say how the instances of one service are; a pod that is not there yet is an instance that is starting."""
     wanted = deployment["spec"].get("replicas", 1)
-    living = [each for each in pods if not each["metadata"].get("deletionTimestamp") and not _is_over(each)]
+    living = [each for each in pods if not is_ending(each) and not _is_over(each)]
     verdicts = sorted((judge_pod(each, now) for each in living), key=_order)[:wanted]
     if len(verdicts) < wanted:
         absent = _absent(deployment, now)
@@ -53,7 +54,7 @@ def judge(deployment: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
     labels = deployment["metadata"]["labels"]
     port = _remark(deployment, PORT)
     address = f"{deployment['metadata']['name']}:{port}" if port else None
-    service = labels.get("previewbot.dev/service", "")
+    service = labels.get(SERVICE, "")
     instances = tuple(
         Instance(
             service=service,
