@@ -8,6 +8,9 @@ import pytest
 
 from tests.stories.town import Call, Weather, town
 
+_LIVES = 5
+"""So many lives at most until one makes the call that is to fail."""
+
 
 async def live(folder: Path, weather: Weather) -> None:
     """Opened, pushed, redeployed, closed; what must be true at each end is looked at there."""
@@ -40,17 +43,17 @@ async def test_each_failing_call_of_each_port_changes_nothing_in_the_end(tmp_pat
     calm = Weather()
     await live(tmp_path / "calm", calm)
     failed: list[tuple[Call, str]] = []
-    missed: list[Call] = []
     chosen = [call for call in calm.calls if call[2] < 4]
     for number, call in enumerate(chosen):
-        weather = Weather(fails=call, after=after)
-        try:
-            await live(tmp_path / str(number), weather)
-        except AssertionError as wrong:
-            failed.append((call, str(wrong)[:300]))
-        if not weather.struck:
-            missed.append(call)
+        # Telling people goes on beside the work, so that one life may make a call less: then it is lived again.
+        for life in range(_LIVES):
+            weather = Weather(fails=call, after=after)
+            try:
+                await live(tmp_path / f"{number}-{life}", weather)
+            except AssertionError as wrong:
+                failed.append((call, str(wrong)[:300]))
+            if weather.struck:
+                break
+        assert weather.struck, call
     assert not failed, failed
-    # Telling people goes on beside the work, so that two lives differ by a word or two; no more than that.
-    assert len(missed) <= len(chosen) // 20, missed
     assert len(chosen) > 60
