@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from previewbot.core.blueprint import Flaw
-from previewbot.wire.blueprint_shape import BlueprintShape, BuildShape, HealthShape, PreviewsShape, ServiceShape
+from previewbot.wire.blueprint.shape import BlueprintShape, BuildShape, HealthShape, PreviewsShape, ServiceShape
 from previewbot.wire.yaml_source import Document, Path
 
 _LONGEST_NAME = 40

@@ -1,0 +1,7 @@
+"""``previewbot.yaml`` to a blueprint, or to all its flaws with their places; and its published schema."""
+
+from previewbot.wire.blueprint.reading import from_dockerfile, parse
+from previewbot.wire.blueprint.schema import schema, schema_text
+from previewbot.wire.blueprint.text import render
+
+__all__ = ["from_dockerfile", "parse", "render", "schema", "schema_text"]
