@@ -49,6 +49,10 @@ class Document:
     """Where the key of a path begins."""
     written: dict[Path, str] = field(default_factory=dict)
     """Scalars as they were written."""
+    text: str = ""
+    """The whole file."""
+    spans: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    """Where the scalar of a path begins and ends in ``text``."""
     flaws: list[Flaw] = field(default_factory=list)
 
     def flaw(self, path: Path, problem: str, fix: str, *, key: bool = False) -> Flaw:
@@ -57,6 +61,18 @@ class Document:
             path, key = path[:-1], False
         place = (self.keys if key else self.places).get(path) or self.places.get(path, START)
         return Flaw(self.file, *place, problem, fix)
+
+    def place_of(self, path: Path, mark: str, number: int) -> Place:
+        """Where a scalar's text has this mark for the ``number``-th time (from 0), whatever quotes are around it."""
+        start, end = self.spans[path]
+        position = start - 1
+        for _ in range(number + 1):
+            position = self.text.find(mark, position + 1, end)
+            if position < 0:
+                return self.places[path]
+        line, column = self.places[path]
+        breaks = self.text.count("\n", start, position)
+        return line + breaks, position - (self.text.rfind("\n", 0, position) if breaks else start - column)
 
 
 class _Unreadable(Exception):  # noqa: N818 - the document is
@@ -71,6 +87,7 @@ class _Value:
 
     place: Place
     text: str | None = None
+    span: tuple[int, int] = (0, 0)
     is_plain: bool = False
     items: tuple[_Value, ...] | None = None
     pairs: tuple[tuple[_Value, _Value], ...] = ()
@@ -81,7 +98,8 @@ def load(raw: bytes, file: str) -> Document:
     """Read one document; whatever keeps it from being read stands in its ``flaws``, with its place."""
     document = Document(file)
     try:
-        root = _Reader(_decode(raw)).document()
+        document.text = _decode(raw)
+        root = _Reader(document.text).document()
         if root is not None:
             document.value = _spread(root, (), document)
     except _Unreadable as error:
@@ -169,7 +187,8 @@ class _Reader:
 
     def _build(self, event: Event, place: Place, depth: int) -> _Value:
         if isinstance(event, ScalarEvent):
-            return _Value(place, text=_checked(event.value, place), is_plain=event.style is None)
+            span = event.start_mark.index, event.end_mark.index
+            return _Value(place, text=_checked(event.value, place), span=span, is_plain=event.style is None)
         if isinstance(event, SequenceStartEvent):
             items = tuple(self._value(each, depth + 1) for each in self._until(SequenceEndEvent))
             return _Value(place, items=items, size=1 + sum(each.size for each in items))
@@ -201,7 +220,7 @@ def _start(event: Event) -> Place:
 def _spread(value: _Value, path: Path, document: Document) -> object:
     document.places[path] = value.place
     if value.text is not None:
-        document.written[path] = value.text
+        document.written[path], document.spans[path] = value.text, value.span
         return _resolve(value.text) if value.is_plain else value.text
     if value.items is not None:
         return [_spread(each, (*path, index), document) for index, each in enumerate(value.items)]

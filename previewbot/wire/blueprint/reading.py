@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from pydantic import ValidationError
 
 from previewbot.core.blueprint import Blueprint, Build, Flaw, Service
 from previewbot.wire import dockerfile
-from previewbot.wire.blueprint.flaws import contradictions, empties, translate
+from previewbot.wire.blueprint.contradictions import contradictions
+from previewbot.wire.blueprint.environments import misfits
+from previewbot.wire.blueprint.flaws import empties, translate
+from previewbot.wire.blueprint.links import broken_links
+from previewbot.wire.blueprint.outline import outline
+from previewbot.wire.blueprint.references import broken_references
 from previewbot.wire.blueprint.shape import BlueprintShape
 from previewbot.wire.blueprint.translation import to_core
 from previewbot.wire.yaml_source import Document, load
@@ -24,7 +31,10 @@ def parse(raw: bytes, *, file: str = "previewbot.yaml", fallback_app: str) -> Bl
     document = load(raw, file)
     if not isinstance(document.value, dict):
         return tuple(document.flaws) or (_no_mapping(document),)
-    flaws = [*document.flaws, *empties(document), *contradictions(document)]
+    parts = outline(document)
+    flaws = [*document.flaws, *empties(document)]
+    for find in (contradictions, broken_links, broken_references, misfits):
+        flaws += islice(find(document, parts), _MOST_FLAWS)
     try:
         shape = BlueprintShape.model_validate(document.value)
     except ValidationError as error:
@@ -32,7 +42,7 @@ def parse(raw: bytes, *, file: str = "previewbot.yaml", fallback_app: str) -> Bl
         flaws += [translate(document, each) for each in faults[:_MOST_FLAWS]]
     if flaws:
         return tuple(sorted(set(flaws), key=lambda flaw: (flaw.line, flaw.column, flaw.problem)))[:_MOST_FLAWS]
-    return to_core(document, shape, fallback_app)
+    return to_core(document, parts, shape, fallback_app=fallback_app)
 
 
 def _no_mapping(document: Document) -> Flaw:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Health, Service
+from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Health, Kind, Service
 from previewbot.wire.blueprint import from_dockerfile, parse, render, schema
 
 FULL = b"""\
@@ -56,7 +56,7 @@ def test_a_full_blueprint() -> None:
                 env={"RATIO": "1.10", "YES": "yes", "ON": "true", "HEX": "0x10"},
                 replicas=2,
             ),
-            Service("worker", build=Build(), command=("python", "-m", "my worker")),
+            Service("worker", build=Build(), command=("python", "-m", "my worker"), kind=Kind.WORKER),
             Service("cache", image="redis:7", port=6379),
         ),
         previews=Filters(drafts=True, paths=("web/**",)),
@@ -379,6 +379,7 @@ services = st.builds(
         target=st.none() | st.just("prod"),
         args=st.dictionaries(st.from_regex(r"[A-Z]{1,5}", fullmatch=True), st.text("a1:", max_size=5)),
     ),
+    kind=st.just(Kind.WORKER),
 )
 filters = st.builds(
     Filters,
