@@ -67,10 +67,12 @@ def _timed(document: Document, outline: Outline, name: str) -> Iterator[Flaw]:
         yield document.flaw((*path, "port"), f"{shown} is of the kind worker but has a port", fix, key=True)
     for key in _STAYING if not kind.stays else ():
         if service.get(key) is not None:
-            problem = f"{subject((*path, key))} is for what stays, and a {kind} runs to its end"
+            problem = f"{subject((*path, key))} is for what stays, and a {kind} service runs to its end"
             yield document.flaw((*path, key), problem, "leave it out", key=True)
     if not kind.stays and service.get("public") is True:
-        yield document.flaw((*path, "public"), f"{shown} is public, but nobody can call a {kind}", "leave it out")
+        yield document.flaw(
+            (*path, "public"), f"{shown} is public, but nobody can call a {kind} service", "leave it out"
+        )
 
 
 def _secret(document: Document, name: str, service: Raw) -> Iterator[Flaw]:

@@ -43,7 +43,7 @@ def _services(document: Document, path: Path, environment: object, outline: Outl
 
 def _of_a_kind(document: Document, path: Path, override: Raw, kind: Kind) -> Iterator[Flaw]:
     if override.get("replicas") is not None and not kind.stays:
-        problem = f"{subject((*path, 'replicas'))} is for what stays, and a {kind} runs to its end"
+        problem = f"{subject((*path, 'replicas'))} is for what stays, and a {kind} service runs to its end"
         yield document.flaw((*path, "replicas"), problem, "leave it out", key=True)
     if override.get("schedule") is not None and kind != Kind.CRON:
         problem = f"{subject((*path, 'schedule'))} is for the kind cron, not {kind}"

@@ -125,6 +125,8 @@ def _filling(path: Path) -> str:
     match path:
         case (*_, "env" | "args", _):
             return "write `''` for an empty text"
+        case ("secrets", _):
+            return "write `{}` where nothing is said of it, and never its value"
         case ("environments", _) | ("environments", _, _, _):
             return "write `{}` where nothing differs"
         case _:

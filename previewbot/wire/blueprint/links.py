@@ -12,6 +12,7 @@ from previewbot.wire.yaml_source import Document, Path
 
 _UNVERSIONED = (ResourceType.STORAGE, ResourceType.QUEUE, ResourceType.VOLUME)
 _MOST_CIRCLES = 5
+_LONGEST_CIRCLE = 8
 
 
 def broken_links(document: Document, outline: Outline) -> Iterator[Flaw]:
@@ -48,7 +49,7 @@ def _waiting(document: Document, outline: Outline, name: str) -> Iterator[Flaw]:
             fix = "remove it, or run its command as the `release` hook"
             yield document.flaw(path, f"nothing can wait for `{show(wanted)}`: a {kind} is never healthy", fix)
         else:
-            yield from unknown(document, path, (each for each in outline.services if each != name), "service")
+            yield from unknown(document, path, (each for each in outline.services if each != name), "other service")
         seen.add(wanted)
 
 
@@ -94,7 +95,8 @@ def _circles(document: Document, outline: Outline) -> Iterator[Flaw]:
         first, second = circle[:2]
         path: Path = ("services", first, "depends_on")
         place = next(place for place, each in entries(path, outline.services[first]["depends_on"]) if each == second)
-        shown = " → ".join(map(show, circle))
+        named = circle if len(circle) <= _LONGEST_CIRCLE else [*circle[:_LONGEST_CIRCLE], "…", first]
+        shown = " → ".join(map(show, named))
         yield document.flaw(place, f"services wait for each other in a circle: {shown}", "remove one of them")
         graph[first] = [each for each in graph[first] if each != second]
 

@@ -21,6 +21,7 @@ from previewbot.wire.blueprint.texts import is_variable
 from previewbot.wire.blueprint.wording import show, suggest, where
 from previewbot.wire.yaml_source import Document, Path
 
+_NONE = "add it to `resources`"
 _Wrong = tuple[str, str] | None
 """The problem and its mending, or nothing."""
 
@@ -98,17 +99,16 @@ def _shapeless(scope: str) -> _Wrong:
         "secrets": "`${secrets.NAME}`",
     }
     if form := forms.get(scope):
-        return "has not the right number of words", f"write {form}"
+        return "names too little or too much", f"write {form}"
     fix = f"begin it with {', '.join(SCOPES)}, or write `$${{` for a literal `${{`"
     return "leads nowhere", suggest(scope, SCOPES, fix)
 
 
 def _resource(name: str, field: str, outline: Outline) -> _Wrong:
     if name not in outline.resources:
-        fix = "this file has no resources" if not outline.resources else ""
-        if name in outline.services:
-            fix = f"write `${{services.{show(name)}.url}}`"
-        return f"names no resource: there is no `{show(name)}`", suggest(name, outline.resources, fix)
+        is_service = name in outline.services
+        fix = f"write `${{services.{show(name)}.url}}`" if is_service else suggest(name, outline.resources, _NONE)
+        return f"names no resource: there is no `{show(name)}`", fix
     kind = outline.resources[name]
     if kind is None or field in RESOURCE_FIELDS[kind]:
         return None
@@ -119,8 +119,9 @@ def _resource(name: str, field: str, outline: Outline) -> _Wrong:
 
 def _service(name: str, field: str, outline: Outline) -> _Wrong:
     if name not in outline.services:
-        fix = f"write `${{resources.{show(name)}.url}}`" if name in outline.resources else ""
-        return f"names no service: there is no `{show(name)}`", suggest(name, outline.services, fix)
+        is_resource = name in outline.resources
+        fix = f"write `${{resources.{show(name)}.url}}`" if is_resource else suggest(name, outline.services)
+        return f"names no service: there is no `{show(name)}`", fix
     if field not in SERVICE_FIELDS:
         return _field(field, SERVICE_FIELDS, "a service")
     if outline.services[name].get("port") is None:

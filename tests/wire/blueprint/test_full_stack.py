@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from previewbot.core.blueprint import (
+    Blueprint,
     Build,
     Concurrency,
     Environment,
@@ -26,7 +30,7 @@ from previewbot.core.blueprint import (
     Service,
 )
 from previewbot.wire.blueprint import render
-from tests.wire.blueprint.stack import STACK, made
+from tests.wire.blueprint.stack import STACK, made, read
 
 
 def test_services_of_every_kind() -> None:
@@ -134,3 +138,19 @@ def test_a_full_stack_reads_back_the_same() -> None:
 def test_the_published_schema_takes_a_full_stack(text: str) -> None:
     schema = json.loads(Path("config/blueprint.schema.json").read_text())
     jsonschema_rs.validator_for(schema).validate(YAML(typ="safe", pure=True).load(text))
+
+
+TOKENS = re.split(r"(\s+|[{}\[\],:.])", STACK)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(TOKENS) - 1), st.sampled_from([*TOKENS, "", "${", "null", "[]", "{}", "5"])))
+)
+def test_a_full_stack_with_anything_exchanged_is_a_blueprint_or_flaws(changes: list[tuple[int, str]]) -> None:
+    tokens = list(TOKENS)
+    for position, token in changes:
+        tokens[position] = token
+    found = read("".join(tokens))
+    assert isinstance(found, Blueprint) or all(flaw.line and flaw.problem for flaw in found)
+    if isinstance(found, Blueprint):
+        assert made(render(found)) == found
