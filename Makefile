@@ -61,8 +61,9 @@ bench: .venv/.ready ## measure: push to URL, the door, the store, and hundreds o
 	$(BIN)/python -m pytest -q -m bench
 	$(BIN)/python -m tests.bench.scale
 
-schema: .venv/.ready ## write config/blueprint.schema.json from the models
+schema: .venv/.ready ## write config/blueprint.schema.json and deploy/blueprint.md from the models
 	$(BIN)/python -c "from previewbot.wire.blueprint import schema_text; print(schema_text(), end='')" > config/blueprint.schema.json
+	$(BIN)/python -c "from previewbot.wire.blueprint import page_text; print(page_text(), end='')" > deploy/blueprint.md
 
 lock: ## write the lock files from pyproject.toml (needs uv)
 	$(LOCKED) --group dev --extra postgres -o requirements-dev.lock

@@ -1,7 +1,8 @@
-"""``previewbot.yaml`` to a blueprint, or to all its flaws with their places; and its published schema."""
+"""``previewbot.yaml`` to a blueprint, or to all its flaws with their places; its published schema and its reference."""
 
+from previewbot.wire.blueprint.page import page_text
 from previewbot.wire.blueprint.reading import from_dockerfile, parse
 from previewbot.wire.blueprint.schema import schema, schema_text
 from previewbot.wire.blueprint.text import render
 
-__all__ = ["from_dockerfile", "parse", "render", "schema", "schema_text"]
+__all__ = ["from_dockerfile", "page_text", "parse", "render", "schema", "schema_text"]

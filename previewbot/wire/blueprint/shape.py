@@ -127,7 +127,7 @@ class BlueprintShape(Shape):
     )
     hooks: HooksShape = Field(
         HooksShape(),
-        description="What runs at the turns of an environment's life.",
+        description="Commands that run at the turns of an environment's life.",
         examples=[{"release": {"service": "api", "command": ["./migrate"]}}],
     )
     environments: dict[EnvironmentName, EnvironmentShape] = Field(

@@ -140,7 +140,8 @@ class ServiceShape(Shape):
     )
     concurrency: AConcurrency = Field(
         Concurrency.FORBID,
-        description="What happens when its time comes and the last run still goes on; only `cron`.",
+        description="What happens when its time comes and the last run still goes on: `forbid` leaves the new one out, "
+        "`replace` ends the old one, `allow` lets both run; only `cron`.",
         examples=["replace"],
     )
     history: int = Field(3, ge=1, le=50, description="How many runs that are over are kept; only `cron`.", examples=[5])
@@ -174,7 +175,11 @@ class HooksShape(Shape):
 class ResourceShape(Shape):
     """Something that an environment has for itself. A text is the type alone."""
 
-    type: AResourceType = Field(description="What it is.", examples=["postgres"])
+    type: AResourceType = Field(
+        description="`postgres`, `mysql`, `redis`, `rabbitmq`, `storage` (files, as in S3), `queue` (messages, as in "
+        "SQS) or `volume` (a folder that services mount).",
+        examples=["postgres"],
+    )
     version: Version | None = Field(
         None,
         description="Its version, as in the image's tag; by default the operator's. Not for storage, queue and volume.",
