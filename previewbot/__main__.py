@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from previewbot.core.blueprint import Blueprint
     from previewbot.settings import Settings
 
 T = TypeVar("T")
@@ -81,23 +82,36 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check a blueprint: print every flaw with its place and fix, or the blueprint with all its defaults."""
-    from previewbot.core.blueprint import Blueprint
-    from previewbot.core.ids import slug
     from previewbot.wire import blueprint as wire
 
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        _fail(f"{file} cannot be read.", str(error.strerror), "Name the file: previewbot validate FILE", code=2)
-    found = wire.parse(raw, file=str(file), fallback_app=slug(file.absolute().parent.name))
-    if isinstance(found, Blueprint):
-        _print(json.dumps(dataclasses.asdict(found), default=str, indent=2) if as_json else wire.render(found).rstrip())
-        return
+    found = _read_blueprint("validate FILE", file, as_json=as_json)
+    _print(json.dumps(dataclasses.asdict(found), default=str, indent=2) if as_json else wire.render(found).rstrip())
+
+
+@cli.command()
+def diff(
+    left: Annotated[str, typer.Argument(metavar="A", help="One environment, as `preview`.")],
+    right: Annotated[str, typer.Argument(metavar="B", help="Another, as `production`.")],
+    file: Annotated[Path, typer.Argument(help="The blueprint.")] = Path("previewbot.yaml"),
+    as_json: Json = False,
+) -> None:
+    """Show what two environments of a blueprint have otherwise: declared parameters, and nothing else."""
+    from previewbot.core.blueprint import PREVIEW
+    from previewbot.core.parity import differences, environment_of
+    from previewbot.wire.blueprint import compared
+
+    blueprint = _read_blueprint("diff A B FILE", file, as_json=as_json)
+    one, other = environment_of(blueprint, left), environment_of(blueprint, right)
+    if not one or not other:
+        known = ", ".join(dict.fromkeys((PREVIEW, *blueprint.environments)))
+        _fail(
+            f"{file} has no environment `{right if one else left}`.", f"It has {known}.", "Name two of those.", code=2
+        )
+    found = differences(blueprint, one, other)
     if as_json:
-        _print(json.dumps([dataclasses.asdict(flaw) for flaw in found], indent=2))
-    for flaw in () if as_json else found:
-        typer.echo(str(flaw), err=True)
-    raise typer.Exit(1)
+        _print(json.dumps([dataclasses.asdict(each) for each in found], indent=2))
+    for line in () if as_json else compared(found, left, right):
+        _print(line)
 
 
 @cli.command("list")
@@ -198,6 +212,26 @@ def demo(
     from previewbot.demo.story import run
 
     raise typer.Exit(run(once=once, cluster=cluster))
+
+
+def _read_blueprint(usage: str, file: Path, *, as_json: bool) -> Blueprint:
+    """Read a blueprint; where that fails, say why, and end."""
+    from previewbot.core.blueprint import Blueprint
+    from previewbot.core.ids import slug
+    from previewbot.wire.blueprint import parse
+
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        _fail(f"{file} cannot be read.", str(error.strerror), f"Name the file: previewbot {usage}", code=2)
+    found = parse(raw, file=str(file), fallback_app=slug(file.absolute().parent.name))
+    if isinstance(found, Blueprint):
+        return found
+    if as_json:
+        _print(json.dumps([dataclasses.asdict(flaw) for flaw in found], indent=2))
+    for flaw in () if as_json else found:
+        typer.echo(str(flaw), err=True)
+    raise typer.Exit(1)
 
 
 def _load(config: Path) -> Settings:

@@ -30,7 +30,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_help_shows_every_command(tmp_path: Path) -> None:
     done = run("--help", cwd=tmp_path)
     assert done.returncode == 0
-    for command in ("serve", "doctor", "setup", "validate", "list", "migrate", "demo"):
+    for command in ("serve", "doctor", "setup", "validate", "diff", "list", "migrate", "demo"):
         assert command in done.stdout
 
 
@@ -51,8 +51,37 @@ def test_every_flaw_is_shown_as_editors_understand_it(tmp_path: Path) -> None:
     assert json.loads(run("validate", "x.yaml", "--json", cwd=tmp_path).stdout)[0]["line"] == 3
 
 
-def test_a_missing_file_is_three_lines(tmp_path: Path) -> None:
-    done = run("validate", "no.yaml", cwd=tmp_path)
+def test_two_environments_are_compared(tmp_path: Path) -> None:
+    (tmp_path / "previewbot.yaml").write_text(
+        "version: 1\nservices: {web: {build: ., port: 80}}\n"
+        "environments: {production: {services: {web: {replicas: 3}}}}\n"
+    )
+    done = run("diff", "preview", "production", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[1].split() == ["service", "web", "replicas", "1", "3"]
+    assert "Nothing else differs" in done.stdout
+    (found,) = json.loads(run("diff", "production", "preview", "--json", cwd=tmp_path).stdout)
+    assert found == {"of": "service web", "parameter": "replicas", "left": 3, "right": 1}
+
+
+def test_an_environment_that_is_not_there_is_three_lines(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("version: 1\nservices: {web: {build: ., port: 80}}\n")
+    done = run("diff", "preview", "production", "x.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "x.yaml has no environment `production`."
+    assert len(done.stderr.strip().splitlines()) == 3
+
+
+def test_a_flawed_blueprint_is_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("version: 1\nservices:\n  web: {build: ., prot: 80}\n")
+    done = run("diff", "preview", "preview", "x.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("x.yaml:3:")
+
+
+@pytest.mark.parametrize("command", [["validate"], ["diff", "preview", "production"]], ids=lambda each: each[0])
+def test_a_missing_file_is_three_lines(tmp_path: Path, command: list[str]) -> None:
+    done = run(*command, "no.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 3
 

@@ -171,6 +171,10 @@ class Override:
     backups: str | None = None
 
 
+PREVIEW = "preview"
+"""The name that stands for the environments of all pull requests."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """How one environment differs from the others: in nothing but declared parameters."""

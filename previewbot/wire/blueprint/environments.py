@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from previewbot.core.blueprint import Flaw, Kind
+from previewbot.core.blueprint import PREVIEW, Flaw, Kind
 from previewbot.wire.blueprint.links import unknown
 from previewbot.wire.blueprint.outline import Outline, Raw, mapping
 from previewbot.wire.blueprint.wording import show, subject
 from previewbot.wire.yaml_source import Document, Path
-
-_PREVIEW = "preview"
 
 
 def misfits(document: Document, outline: Outline) -> Iterator[Flaw]:
@@ -23,7 +21,7 @@ def misfits(document: Document, outline: Outline) -> Iterator[Flaw]:
         domain = environment.get("domain") if isinstance(environment, dict) else None
         if not isinstance(domain, str):
             continue
-        if name == _PREVIEW:
+        if name == PREVIEW:
             problem = "previews cannot have one domain: every pull request has its own"
             yield document.flaw((*path, "domain"), problem, "leave it out", key=True)
         if other := domains.get(domain):
@@ -54,6 +52,6 @@ def _resources(document: Document, path: Path, environment: object, outline: Out
     for name, override in mapping(environment, "resources").items():
         place: Path = (*path, "resources", name)
         yield from unknown(document, place, outline.resources, "resource", key=True)
-        if path[-1] == _PREVIEW and isinstance(override, dict) and override.get("backups") is not None:
+        if path[-1] == PREVIEW and isinstance(override, dict) and override.get("backups") is not None:
             problem = f"{subject((*place, 'backups'))} cannot be: previews keep no backups"
             yield document.flaw((*place, "backups"), problem, "leave it out", key=True)
