@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
-from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Service
+from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Kind, Service
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
 
@@ -106,6 +106,22 @@ def filtered(pull: PullRequest, filters: Filters, paths: tuple[str, ...] | None)
 
 def _matches(text: str, globs: tuple[str, ...]) -> bool:
     return any(fnmatchcase(text, glob) for glob in globs)
+
+
+def beyond(blueprint: Blueprint) -> tuple[str, ...]:
+    """Name what an app asks for and no runtime does yet: it is refused whole, for nothing starts half configured."""
+    services = blueprint.services
+    parts = {
+        "resources": blueprint.resources,
+        "secrets": blueprint.secrets or any(each.secrets for each in services),
+        "hooks": blueprint.hooks.release or blueprint.hooks.destroy,
+        "kind: cron and job": any(each.kind in (Kind.CRON, Kind.JOB) for each in services),
+        "depends_on": any(each.depends_on for each in services),
+        "volumes": any(each.volumes for each in services),
+        "health.command": any(each.health.command for each in services),
+        "references": any("${" in text for each in services for text in (*each.env.values(), *(each.command or ()))),
+    }
+    return tuple(name for name, asked in parts.items() if asked)
 
 
 def host_names(blueprint: Blueprint, number: int, domain: str, suffix: str = "") -> Mapping[str, str]:

@@ -408,3 +408,19 @@ async def test_hostile_titles_and_names_do_no_harm(city: Town) -> None:
     pull.head_ref = "--upload-pack=touch"
     await city.push(pull, {"web/x": "12"})
     assert "**Preview is ready**" in city.comment(pull)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ("resources: {db: postgres}", "resources"),
+        ("hooks: {release: {service: web, command: [migrate]}}", "hooks"),
+        ("secrets: {TOKEN: {generate: 32}}", "secrets"),
+    ],
+)
+async def test_what_no_runtime_does_yet_is_refused_and_never_left_out_in_silence(
+    city: Town, more: str, named: str
+) -> None:
+    pull = await city.open(files={"previewbot.yaml": f"{BLUEPRINT}{more}\n"})
+    assert f"previewbot reads `{named}` but cannot run it yet" in city.comment(pull)
+    assert (await city.observed(pull)).is_empty
