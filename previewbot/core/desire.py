@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 
-from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Kind, Service
+from previewbot.core.blueprint import PREVIEW, Blueprint, Build, Filters, Flaw, Kind, Service
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
+from previewbot.core.references import Reference, resources_of, substitute
 
 FALLBACK_FILTERS = Filters(
     drafts=False,
@@ -119,7 +120,7 @@ def beyond(blueprint: Blueprint) -> tuple[str, ...]:
         "depends_on": any(each.depends_on for each in services),
         "volumes": any(each.volumes for each in services),
         "health.command": any(each.health.command for each in services),
-        "references": any("${" in text for each in services for text in (*each.env.values(), *(each.command or ()))),
+        "references to resources": any(resources_of(each) for each in services),
     }
     return tuple(name for name, asked in parts.items() if asked)
 
@@ -160,34 +161,31 @@ def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
     """Turn a blueprint at one commit into the release that should run, and the images that it takes."""
     fresh = basis.redeploy is not None and basis.redeploy.commit == pull.head_commit
     nonce = str(basis.redeploy.ask) if basis.redeploy and fresh else ""
-    inside, public = _urls(blueprint, basis)
+    known = _Known(pull, *_urls(blueprint, basis))
     orders: dict[str, ImageOrder] = {}
     specs = []
     for service in blueprint.services:
-        image = service.image or ""
-        if service.build:
-            image = image_of(service.build, basis.trees[service.build.context], pull.repository.id, nonce)
-            orders.setdefault(
-                image,
-                ImageOrder(
-                    image, pull.key, service.name, pull.repository, pull.head_commit, service.build, fresh=fresh
-                ),
-            )
-        specs.append(_specify(service, image, basis, _variables(service, pull, inside, public)))
-    release = ReleaseSpec(pull.key, _revision(specs, nonce), blueprint.app, pull.head_commit, tuple(specs), public)
+        image, build = service.image or "", service.build and known.fill_build(service.build)
+        if build:
+            image = image_of(build, basis.trees[build.context], pull.repository.id, nonce)
+            order = ImageOrder(image, pull.key, service.name, pull.repository, pull.head_commit, build, fresh=fresh)
+            orders.setdefault(image, order)
+        specs.append(_specify(replace(service, build=build), image, basis, known))
+    revision, services = _revision(specs, nonce), tuple(specs)
+    release = ReleaseSpec(pull.key, revision, blueprint.app, pull.head_commit, services, known.public)
     return Present(release, tuple(orders.values()))
 
 
-def _specify(service: Service, image: str, basis: Basis, env: Mapping[str, str]) -> ServiceSpec:
+def _specify(service: Service, image: str, basis: Basis, known: _Known) -> ServiceSpec:
     return ServiceSpec(
         name=service.name,
         image=image,
         build=service.build,
-        command=service.command,
+        command=tuple(map(known.fill, service.command)) if service.command is not None else None,
         port=service.port,
         host=basis.hosts.get(service.name),
         health=service.health,
-        env=env,
+        env=known.told(service) | {name: known.fill(text) for name, text in service.env.items()},
         replicas=service.replicas,
     )
 
@@ -202,21 +200,52 @@ def _urls(blueprint: Blueprint, basis: Basis) -> tuple[Urls, Urls]:
     return inside, {name: basis.address.url(host) for name, host in basis.hosts.items()}
 
 
-def _variables(service: Service, pull: PullRequest, inside: Urls, public: Urls) -> dict[str, str]:
-    """The environment of a service: what previewbot tells, under what the blueprint says."""
-    main = public.get(service.name) or next(iter(public.values()), None)
-    told = {f"PREVIEWBOT_{name.upper().replace('-', '_')}_URL": url for name, url in {**inside, **public}.items()}
-    told |= {
-        "PREVIEWBOT": "1",
-        "PREVIEWBOT_COMMIT": pull.head_commit,
-        "PREVIEWBOT_PULL_REQUEST": str(pull.key.number),
-        "PREVIEWBOT_SERVICE": service.name,
-    }
-    if main:
-        told["PREVIEWBOT_URL"] = main
-    if service.port:
-        told["PORT"] = str(service.port)
-    return told | dict(service.env)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the texts of a blueprint may refer to, in one environment and at one commit."""
+
+    pull: PullRequest
+    inside: Urls
+    public: Urls
+
+    def fill(self, text: str) -> str:
+        """Put the value of every reference in its place."""
+        return substitute(text, self._value)
+
+    def fill_build(self, build: Build) -> Build:
+        """Fill the arguments of a build: an image differs by what it was told."""
+        return replace(build, args={name: self.fill(text) for name, text in build.args.items()})
+
+    def _value(self, reference: Reference) -> str:
+        match reference.path:
+            case ("services", name, "url"):
+                return self.inside[name]
+            case ("services", name, "public_url"):
+                return self.public[name]
+            case ("environment", field):
+                number = str(self.pull.key.number)
+                return {"name": f"pr-{number}", "kind": PREVIEW, "number": number}[field]
+            case ("commit", "sha"):
+                return self.pull.head_commit
+            case _:  # found when the blueprint is read
+                raise LookupError(f"{reference} leads nowhere")
+
+    def told(self, service: Service) -> dict[str, str]:
+        """The variables that previewbot gives to a service, under those that the blueprint gives."""
+        main = self.public.get(service.name) or next(iter(self.public.values()), None)
+        urls = {**self.inside, **self.public}
+        told = {f"PREVIEWBOT_{name.upper().replace('-', '_')}_URL": url for name, url in urls.items()}
+        told |= {
+            "PREVIEWBOT": "1",
+            "PREVIEWBOT_COMMIT": self.pull.head_commit,
+            "PREVIEWBOT_PULL_REQUEST": str(self.pull.key.number),
+            "PREVIEWBOT_SERVICE": service.name,
+        }
+        if main:
+            told["PREVIEWBOT_URL"] = main
+        if service.port:
+            told["PORT"] = str(service.port)
+        return told
 
 
 def _revision(specs: list[ServiceSpec], nonce: str) -> str:

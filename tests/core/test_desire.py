@@ -94,6 +94,23 @@ def test_what_the_blueprint_sets_wins() -> None:
     assert present(PULL, blueprint, BASIS).release.services[0].env["PORT"] == "1"
 
 
+def test_references_are_filled_in_variables_and_commands() -> None:
+    told = {"API": "${services.api.url}/v1", "SELF": "${services.web.public_url}", "RAW": "$${x}"}
+    service = replace(WEB, env=told, command=("run", "${environment.kind}-${environment.number}", "${commit.sha}"))
+    web = present(PULL, Blueprint("shop", (service, API)), BASIS).release.services[0]
+    assert web.env["API"] == "http://api:9000/v1"
+    assert web.env["SELF"] == "http://pr-42-shop.localhost:8080"
+    assert web.env["RAW"] == "${x}"
+    assert web.command == ("run", "preview-42", COMMIT)
+
+
+def test_a_build_is_told_what_its_arguments_refer_to_and_is_another_image_for_it() -> None:
+    service = replace(WEB, build=Build(args={"COMMIT": "${commit.sha}"}))
+    made = [present(pull, Blueprint("shop", (service,)), BASIS) for pull in (PULL, replace(PULL, head_commit=OLDER))]
+    assert [order.build.args["COMMIT"] for each in made for order in each.orders] == [COMMIT, OLDER]
+    assert made[0].orders[0].image != made[1].orders[0].image
+
+
 def test_an_untouched_context_keeps_its_image_over_commits_and_a_touched_one_does_not() -> None:
     before = present(PULL, BLUEPRINT, BASIS)
     after = present(replace(PULL, head_commit=OLDER), BLUEPRINT, replace(BASIS, trees={".": "t1", "api": "new"}))
