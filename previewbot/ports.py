@@ -218,8 +218,13 @@ class Runtime(Protocol):
     async def prepare(self, key: Key, revision: str) -> None:
         """Make what a release needs before its images exist: its network."""
 
-    async def start(self, release: ReleaseSpec, digests: Mapping[str, str]) -> None:
-        """Start a release beside whatever runs; ``digests`` turns an image of ours into what to run."""
+    async def start(
+        self, release: ReleaseSpec, digests: Mapping[str, str], services: Collection[str] | None = None
+    ) -> None:
+        """Start these services of a release (``None``: all) beside whatever runs; what is over is not run again.
+
+        ``digests`` turns an image of ours into what to run.
+        """
 
     async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
         """Read the last lines that a service of a release said."""

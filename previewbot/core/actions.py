@@ -32,10 +32,11 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class StartRelease:
-    """Start a release beside whatever runs."""
+    """Start those services of a release whose turn it is, beside whatever runs."""
 
     release: ReleaseSpec
     digests: Mapping[str, str]
+    services: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 
+from previewbot.core import stages
 from previewbot.core.blueprint import PREVIEW, Blueprint, Build, Filters, Flaw, Kind, Service
 from previewbot.core.ids import digest, host_label
-from previewbot.core.model import ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
+from previewbot.core.model import HookPoint, ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
 from previewbot.core.references import Reference, resources_of, substitute
 
 FALLBACK_FILTERS = Filters(
@@ -115,11 +116,9 @@ def beyond(blueprint: Blueprint) -> tuple[str, ...]:
     parts = {
         "resources": blueprint.resources,
         "secrets": blueprint.secrets or any(each.secrets for each in services),
-        "hooks": blueprint.hooks.release or blueprint.hooks.destroy,
+        "hooks.destroy": blueprint.hooks.destroy,
         "kind: cron and job": any(each.kind in (Kind.CRON, Kind.JOB) for each in services),
-        "depends_on": any(each.depends_on for each in services),
         "volumes": any(each.volumes for each in services),
-        "health.command": any(each.health.command for each in services),
         "references to resources": any(resources_of(each) for each in services),
     }
     return tuple(name for name, asked in parts.items() if asked)
@@ -171,9 +170,21 @@ def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
             order = ImageOrder(image, pull.key, service.name, pull.repository, pull.head_commit, build, fresh=fresh)
             orders.setdefault(image, order)
         specs.append(_specify(replace(service, build=build), image, basis, known))
-    revision, services = _revision(specs, nonce), tuple(specs)
+    services = _with_hooks(blueprint, tuple(specs), known)
+    revision = _revision(services, nonce)
     release = ReleaseSpec(pull.key, revision, blueprint.app, pull.head_commit, services, known.public)
     return Present(release, tuple(orders.values()))
+
+
+def _with_hooks(blueprint: Blueprint, services: tuple[ServiceSpec, ...], known: _Known) -> tuple[ServiceSpec, ...]:
+    """Add what runs once before the others, which then wait for it."""
+    hook = blueprint.hooks.release
+    if hook is None:
+        return services
+    of = next(each for each in services if each.name == hook.service)
+    command = tuple(map(known.fill, hook.command))
+    job = stages.hook(HookPoint.RELEASE, replace(hook, command=command), of)
+    return (job, *(replace(each, after=(job.name, *each.after)) for each in services))
 
 
 def _specify(service: Service, image: str, basis: Basis, known: _Known) -> ServiceSpec:
@@ -187,6 +198,8 @@ def _specify(service: Service, image: str, basis: Basis, known: _Known) -> Servi
         health=service.health,
         env=known.told(service) | {name: known.fill(text) for name, text in service.env.items()},
         replicas=service.replicas,
+        kind=service.kind,
+        after=service.depends_on,
     )
 
 
@@ -248,7 +261,7 @@ class _Known:
         return told
 
 
-def _revision(specs: list[ServiceSpec], nonce: str) -> str:
+def _revision(specs: tuple[ServiceSpec, ...], nonce: str) -> str:
     """Hash everything that runs; what differs in nothing is the same release."""
     return digest("release-1", nonce, *(repr(_plain(spec)) for spec in specs), length=12)
 

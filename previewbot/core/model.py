@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from previewbot.core.blueprint import Build, Flaw, Health
+from previewbot.core.blueprint import Build, Flaw, Health, Kind
 from previewbot.core.ids import Key
 
 # --- GitHub ---------------------------------------------------------------------------------------------------------
@@ -161,6 +161,12 @@ class BuildRecord:
 # --- Running --------------------------------------------------------------------------------------------------------
 
 
+class HookPoint(StrEnum):
+    """The turns of an environment's life at which something runs once."""
+
+    RELEASE = "release"
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """One service of a release, ready to run but for its image's digest."""
@@ -176,6 +182,11 @@ class ServiceSpec:
     health: Health
     env: Mapping[str, str]
     replicas: int
+    kind: Kind = Kind.WEB
+    after: tuple[str, ...] = ()
+    """What of the same release must be healthy, or over, before this is started."""
+    hook: HookPoint | None = None
+    """Where it runs once by itself; its kind is then a job, and ``health.timeout`` is how long it may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +246,8 @@ class InstanceState(StrEnum):
 
     STARTING = "starting"
     READY = "ready"
+    DONE = "done"
+    """It ran to its end, as a job does, and ended well."""
     FAILED = "failed"
     """It will not become ready: it exits again and again, or its time is up."""
 
@@ -341,6 +354,7 @@ class Reason(StrEnum):
     SERVING = "serving"
     IMAGES_BUILDING = "images_building"
     RELEASE_STARTING = "release_starting"
+    HOOK_RUNNING = "hook_running"
     BUILD_FAILED = "build_failed"
     BUILD_TIMED_OUT = "build_timed_out"
     SOURCE_REFUSED = "source_refused"
@@ -349,6 +363,7 @@ class Reason(StrEnum):
     IMAGE_UNAVAILABLE = "image_unavailable"
     CRASHED = "crashed"
     UNHEALTHY = "unhealthy"
+    HOOK_FAILED = "hook_failed"
     RUNTIME_REFUSED = "runtime_refused"
     QUOTA_EXCEEDED = "quota_exceeded"
     UNSCHEDULABLE = "unschedulable"

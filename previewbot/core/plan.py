@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from previewbot.core import stages
 from previewbot.core.actions import (
     Action,
     CancelBuild,
@@ -179,7 +180,7 @@ def _present(situation: Situation, present: Present) -> Plan:
     good = situation.superseding(release)
     kept = () if any(isinstance(each, Route) for each in made.actions) else _keep_routes(situation, good)
     stale = _retire(situation, release)
-    services = tuple(_line(situation, service) for service in release.services)
+    services = tuple(_line(situation, service) for service in release.services if not service.hook)
     status = replace(made.status, commit=release.commit, services=services, last_good=good)
     mended = () if any(isinstance(each, Prepare) for each in made.actions) else _mend(situation, release.revision)
     return Plan((*cancels, *mended, *made.actions, *kept, *stale.actions), status, _sooner(made.recheck, stale.recheck))
@@ -215,15 +216,28 @@ def _release(situation: Situation, release: ReleaseSpec) -> Plan:
     running = situation.observed.release(release.revision)
     if remembered and remembered.state is ReleaseState.FAILED:
         return _failed(situation, remembered)
-    if running is None or running.drifted or not _is_complete(running, release):
-        start = StartRelease(release, situation.digests)
-        return Plan((start,), Status(State.STARTING, Reason.RELEASE_STARTING, situation.now), _look_again(situation))
-    broken = next((each for each in running.instances if each.state is InstanceState.FAILED), None)
+    served = remembered is not None and remembered.state is ReleaseState.SERVING
+    broken = next((each for each in running.instances if each.state is InstanceState.FAILED), None) if running else None
+    if broken and not served:
+        return _broken(situation, release, broken, remembered)
+    due = stages.due(release, running, served=served)
+    if due:
+        start = StartRelease(release, situation.digests, due)
+        return Plan((start,), _starting(situation, release), _look_again(situation))
     if broken:
         return _broken(situation, release, broken, remembered)
-    if any(each.state is not InstanceState.READY for each in running.instances):
-        return Plan((), Status(State.STARTING, Reason.RELEASE_STARTING, situation.now), _look_again(situation))
+    if running is None or not stages.is_up(release, running, served=served):
+        return Plan((), _starting(situation, release), _look_again(situation))
     return _serve(situation, release, running, remembered)
+
+
+def _starting(situation: Situation, release: ReleaseSpec) -> Status:
+    running = situation.observed.release(release.revision)
+    hooks = [each.name for each in release.services if each.hook]
+    reason = Reason.RELEASE_STARTING
+    if running and any(each.state is InstanceState.STARTING for name in hooks for each in running.of(name)):
+        reason = Reason.HOOK_RUNNING
+    return Status(State.STARTING, reason, situation.now)
 
 
 def _look_again(situation: Situation) -> timedelta:
@@ -234,11 +248,12 @@ def _look_again(situation: Situation) -> timedelta:
 
 def _failed(situation: Situation, remembered: ReleaseRecord) -> Plan:
     """A release that was given up is not tried again until its cause changes: a push, or ``/redeploy``."""
+    reason = Reason(remembered.reason or Reason.UNHEALTHY)
     status = Status(
         State.FAILED,
-        Reason(remembered.reason or Reason.UNHEALTHY),
+        reason,
         situation.now,
-        detail=_about(remembered.service, remembered.detail),
+        detail=_about(None if reason is Reason.HOOK_FAILED else remembered.service, remembered.detail),
         lines=remembered.lines,
     )
     return Plan((), status)
@@ -255,6 +270,8 @@ def _broken(situation: Situation, release: ReleaseSpec, broken: Instance, rememb
         # It was healthy before: it keeps its place and its engine goes on restarting it.
         return Plan((), status, SAFETY_NET)
     reason = broken.reason or (Reason.CRASHED if "exit" in detail or "killed" in detail else Reason.UNHEALTHY)
+    if any(each.hook for each in release.services if each.name == broken.service):
+        reason, status = Reason.HOOK_FAILED, replace(status, detail=detail)
     return Plan((FailRelease(release, reason, broken.service, detail),), replace(status, reason=reason))
 
 
@@ -270,10 +287,6 @@ def _serve(situation: Situation, release: ReleaseSpec, running: Running, remembe
         took = (remembered.served_at - remembered.triggered_at).total_seconds()
         status = replace(status, seconds=max(took, 0.0))
     return Plan((), status)
-
-
-def _is_complete(running: Running, release: ReleaseSpec) -> bool:
-    return all(len(running.of(service.name)) >= service.replicas for service in release.services)
 
 
 def _addresses(running: Running, service: str) -> tuple[str, ...]:

@@ -71,8 +71,9 @@ class Actor:
         match action:
             case Prepare(revision):
                 self.errands.run((revision,), lambda: self._prepare(action, situation.record.key))
-            case StartRelease(release, digests):
-                self.errands.run((release.revision, *sorted(digests)), lambda: self._start(action, situation))
+            case StartRelease(release, digests, services):
+                name = (release.revision, *sorted(services), *sorted(digests))
+                self.errands.run(name, lambda: self._start(action, situation))
 
     async def _build(self, action: CancelBuild | StartBuild, key: Key) -> None:
         match action:
@@ -121,7 +122,7 @@ class Actor:
             await self.world.store.save_release(begun)
         try:
             with self._counted(action, release.key):
-                await self.world.runtime.start(release, action.digests)
+                await self.world.runtime.start(release, action.digests, action.services)
         except Refused as refused:
             reason = refused.reason if refused.reason in set(Reason) else Reason.RUNTIME_REFUSED
             failed = replace(begun, state=ReleaseState.FAILED, reason=reason, detail=refused.message)

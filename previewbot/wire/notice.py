@@ -22,6 +22,7 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.SERVING: "it serves",
     Reason.IMAGES_BUILDING: "its images are being built",
     Reason.RELEASE_STARTING: "it is starting",
+    Reason.HOOK_RUNNING: "its release hook runs",
     Reason.BUILD_FAILED: "the build failed",
     Reason.BUILD_TIMED_OUT: "the build took longer than it may",
     Reason.SOURCE_REFUSED: "its source cannot be used",
@@ -30,6 +31,7 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.IMAGE_UNAVAILABLE: "an image cannot be had",
     Reason.CRASHED: "it does not stay up",
     Reason.UNHEALTHY: "it did not become healthy",
+    Reason.HOOK_FAILED: "its release hook failed",
     Reason.RUNTIME_REFUSED: "it cannot be run here",
     Reason.QUOTA_EXCEEDED: "it needs more than the quota of one preview",
     Reason.UNSCHEDULABLE: "the cluster has no room for it now",
@@ -130,6 +132,7 @@ _FAILURES: Mapping[Reason, str] = {
     Reason.BUILD_TIMED_OUT: "**Build of {commit} took longer than it may** in {detail}",
     Reason.CRASHED: "**{commit} does not stay up**: {detail}",
     Reason.UNHEALTHY: "**{commit} does not become healthy**: {detail}",
+    Reason.HOOK_FAILED: "**The release hook of {commit} failed**: it {detail}",
     Reason.QUOTA_EXCEEDED: "**{commit} needs more than one preview may have**: {detail}",
     Reason.UNSCHEDULABLE: "**The cluster has no room for {commit} now**: {detail}",
     Reason.BLUEPRINT_FLAWED: "**previewbot.yaml has a flaw** at {commit}, so nothing was changed",
@@ -207,7 +210,7 @@ def _output(status: Status) -> str:
         return ""
     text = "\n".join(status.lines)[-_OUTPUT_LIMIT:]
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
-    lead = "Its last lines:\n" if status.reason in (Reason.CRASHED, Reason.UNHEALTHY) else ""
+    lead = "Its last lines:\n" if status.reason in (Reason.CRASHED, Reason.UNHEALTHY, Reason.HOOK_FAILED) else ""
     return f"{lead}{fence}text\n{text}\n{fence}"
 
 
@@ -216,6 +219,7 @@ _ADVICE: Mapping[Reason, str] = {
     Reason.BUILD_TIMED_OUT: "Make the build shorter, or ask the operator of previewbot for a longer limit.",
     Reason.CRASHED: "Push a fix, or `/redeploy` to try the same commit again.",
     Reason.UNHEALTHY: "Check `port` and `health` of the service, then push a fix or `/redeploy`.",
+    Reason.HOOK_FAILED: "Push a fix, or `/redeploy` to run it again.",
     Reason.SOURCE_REFUSED: "Push a commit without it.",
     Reason.BLUEPRINT_FLAWED: "Push a fix; `previewbot validate` finds the same flaws before you push.",
     Reason.NO_BLUEPRINT: "Add a `Dockerfile` at the root, or a `previewbot.yaml`.",

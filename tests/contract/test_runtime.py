@@ -12,7 +12,7 @@ from itertools import count
 import pytest
 
 from previewbot.adapters.kubernetes import KubernetesRuntime
-from previewbot.core.blueprint import Health
+from previewbot.core.blueprint import Health, Kind
 from previewbot.core.ids import Key
 from previewbot.core.model import Instance, InstanceState, Removed, Running, ServiceSpec
 from previewbot.ports import Runtime
@@ -27,6 +27,8 @@ _IMPATIENT = Health(timeout=timedelta(seconds=1))
 def _like_busybox(spec: ServiceSpec) -> Behaviour:
     if spec.command == CRASH:
         return Behaviour(InstanceState.FAILED, "exits with code 3, 3 times in 1 s", ("first words",) * 3)
+    if spec.command == DEAF and spec.kind is Kind.JOB:
+        return Behaviour(InstanceState.FAILED, "did not end within 1 s")
     if spec.command == DEAF and spec.port:
         return Behaviour(InstanceState.FAILED, f"does not listen on port {spec.port} after 1 s")
     return Behaviour()
@@ -124,6 +126,55 @@ async def test_each_replica_is_an_instance_that_its_address_reaches(
     assert [each.index for each in found] == [0, 1, 2]
     shared = isinstance(runtime, KubernetesRuntime)
     assert len({each.address for each in found}) == (1 if shared else 3)
+
+
+async def test_only_the_services_asked_for_are_started(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
+    spec = release(key, "r1", WEB, service("worker", DEAF))
+    await runtime.start(spec, digests, {"worker"})
+    assert [each.service for each in await _settled(runtime, key, "r1")] == ["worker"]
+    await runtime.start(spec, digests, {"web"})
+    assert [each.service for each in await _settled(runtime, key, "r1")] == ["web", "worker"]
+
+
+async def test_a_job_runs_to_its_end_and_is_never_run_again(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    spec = release(key, "r1", service("hook.release", ("echo", "migrated"), kind=Kind.JOB))
+    await runtime.start(spec, digests)
+    (job,) = await _settled(runtime, key, "r1")
+    assert (job.service, job.state) == ("hook.release", InstanceState.DONE)
+    said = await runtime.tail(key, "r1", "hook.release", lines=5)
+    await runtime.start(spec, digests)
+    assert await _settled(runtime, key, "r1") == (job,)
+    assert await runtime.tail(key, "r1", "hook.release", lines=5) == said
+    await runtime.remove(key, "r1")
+    assert (await runtime.observe(key)).release("r1") is None
+
+
+async def test_a_job_that_ends_badly_has_failed_with_its_last_words(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    await runtime.start(release(key, "r1", service("reindex", CRASH, kind=Kind.JOB)), digests)
+    (job,) = await _settled(runtime, key, "r1")
+    assert job.state is InstanceState.FAILED
+    assert (job.detail or "").startswith("exits with code 3")
+    assert (await runtime.tail(key, "r1", "reindex", lines=1))[0] == "first words"
+
+
+async def test_a_job_whose_time_is_up_has_failed(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
+    await runtime.start(release(key, "r1", service("slow", DEAF, health=_IMPATIENT, kind=Kind.JOB)), digests)
+    (job,) = await _settled(runtime, key, "r1")
+    assert (job.state, job.detail) == (InstanceState.FAILED, "did not end within 1 s")
+
+
+async def test_a_health_command_decides_when_a_service_is_ready(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    rises = ("sh", "-c", "sleep 1; touch /tmp/up; sleep 1000")
+    health = Health(command=("test", "-e", "/tmp/up"), timeout=timedelta(seconds=20))
+    await runtime.start(release(key, "r1", service("worker", rises, health=health)), digests)
+    (worker,) = await _settled(runtime, key, "r1")
+    assert worker.state is InstanceState.READY
 
 
 async def test_two_releases_run_side_by_side_and_removing_one_leaves_the_other(

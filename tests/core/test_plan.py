@@ -9,10 +9,10 @@ from itertools import product
 import pytest
 
 from previewbot.core.actions import FailRelease, Route, StartBuild, StartRelease
-from previewbot.core.blueprint import Flaw
+from previewbot.core.blueprint import Flaw, Hook, Hooks
 from previewbot.core.desire import Absent, Address, Basis, Desired, Present, Unchanged, host_names, present
 from previewbot.core.model import BuildRecord, BuildState, Instance, InstanceState, Reason, State
-from tests.core.facts import BLUEPRINT, COMMIT, KEY, NOW, OLDER, PULL
+from tests.core.facts import API, BLUEPRINT, COMMIT, KEY, NOW, OLDER, PULL, WEB
 from tests.core.toy import Toy, settle
 
 HOSTS = host_names(BLUEPRINT, 42, "localhost")
@@ -23,6 +23,13 @@ def release(commit: str, api: str = "t2") -> Present:
 
 
 OLD, NEW = release(OLDER), release(COMMIT)
+STAGED = present(
+    PULL,
+    replace(
+        BLUEPRINT, services=(replace(WEB, depends_on=("api",)), API), hooks=Hooks(release=Hook("api", ("migrate",)))
+    ),
+    Basis({".": COMMIT, "api": "t2"}, HOSTS, Address()),
+)
 FLAWED = Unchanged(Reason.BLUEPRINT_FLAWED, COMMIT, flaws=(Flaw("previewbot.yaml", 1, 1, "x", "y"),))
 WISHES: dict[str, Desired] = {
     "new": NEW,
@@ -30,6 +37,7 @@ WISHES: dict[str, Desired] = {
     "flawed": FLAWED,
     "closed": Absent(Reason.CLOSED),
     "fork": Absent(Reason.FORK, "someone/shop"),
+    "staged": STAGED,
 }
 
 
@@ -124,7 +132,8 @@ def _ends_serving(toy: Toy, desired: Present) -> None:
     assert list(toy.running) == [revision]
     assert toy.prepared == {revision}
     assert not toy.building
-    assert toy.routes == {"pr-42-shop.localhost": (toy.running[revision][0].address,)}
+    web = next(each for each in toy.running[revision] if each.service == "web")
+    assert toy.routes == {"pr-42-shop.localhost": (web.address,)}
 
 
 @pytest.mark.parametrize("failure", ["image", "revision"])
@@ -223,6 +232,41 @@ def test_nothing_starts_before_every_image_exists() -> None:
     toy = Toy()
     toy.images.add(NEW.orders[0].image)
     assert not any(isinstance(each, StartRelease) for each in toy.step(NEW).actions)
+
+
+def test_services_start_in_the_order_of_what_they_depend_on_after_the_release_hook() -> None:
+    toy = Toy()
+    assert settle(toy, STAGED).status.state is State.READY
+    assert toy.begun == ["hook.release", "api", "web"]
+
+
+def test_a_failed_release_hook_leaves_the_old_release_serving_and_is_told() -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    toy.bad_services = {"hook.release"}
+    status = settle(toy, STAGED).status
+    assert (status.state, status.reason) == (State.FAILED, Reason.HOOK_FAILED)
+    assert status.last_good is not None
+    assert set(toy.running) == {OLD.release.revision}
+    assert toy.begun.count("hook.release") == 1
+
+
+def test_nothing_starts_while_the_release_hook_runs_and_people_are_told() -> None:
+    toy = Toy()
+    toy.step(STAGED)
+    toy.pass_time()
+    toy.step(STAGED)
+    assert toy.step(STAGED).status.reason is Reason.HOOK_RUNNING
+    assert toy.begun == ["hook.release"]
+
+
+def test_a_serving_release_is_put_back_whole_and_without_its_hook() -> None:
+    toy = Toy()
+    settle(toy, STAGED)
+    toy.running.clear()
+    toy.begun.clear()
+    assert settle(toy, STAGED).status.state is State.READY
+    assert toy.begun == ["api", "web"]
 
 
 def test_the_time_since_when_a_state_holds_outlives_further_looks() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from previewbot.core.actions import (
     StartBuild,
     StartRelease,
 )
+from previewbot.core.blueprint import Kind
 from previewbot.core.desire import Desired, Present
 from previewbot.core.model import (
     BuildRecord,
@@ -52,7 +54,12 @@ class Toy:
     routes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     bad_images: set[str] = field(default_factory=set)
     bad_revisions: set[str] = field(default_factory=set)
+    bad_services: set[str] = field(default_factory=set)
     started: list[str] = field(default_factory=list)
+    """Revisions, in their order."""
+    begun: list[str] = field(default_factory=list)
+    """Services, in their order."""
+    jobs: set[str] = field(default_factory=set)
 
     def situation(self, desired: Desired) -> Situation:
         wanted = {order.image for order in desired.orders} if isinstance(desired, Present) else set()
@@ -93,9 +100,12 @@ class Toy:
         self.building.clear()
         for revision, instances in self.running.items():
             ailing = revision in self.bad_revisions
-            health = InstanceState.FAILED if ailing else InstanceState.READY
-            detail = "exits with code 1" if ailing else None
-            self.running[revision] = [replace(each, state=health, detail=detail) for each in instances]
+            self.running[revision] = [self._grown(each, ailing=ailing) for each in instances]
+
+    def _grown(self, instance: Instance, *, ailing: bool) -> Instance:
+        if ailing or instance.service in self.bad_services:
+            return replace(instance, state=InstanceState.FAILED, detail="exits with code 1")
+        return replace(instance, state=InstanceState.DONE if instance.service in self.jobs else InstanceState.READY)
 
     def act(self, action: Action) -> None:  # noqa: C901 - one arm for each action there is
         match action:
@@ -107,8 +117,8 @@ class Toy:
                 self.building.pop(image)
             case Prepare(revision):
                 self.prepared.add(revision)
-            case StartRelease(release):
-                self._start(release)
+            case StartRelease(release, _, services):
+                self._start(release, services)
             case FailRelease(release, reason, service, detail):
                 self.running.pop(release.revision)
                 self.prepared.discard(release.revision)
@@ -129,16 +139,20 @@ class Toy:
                 self.running.clear()
                 self.prepared.clear()
 
-    def _start(self, release: ReleaseSpec) -> None:
+    def _start(self, release: ReleaseSpec, services: Collection[str]) -> None:
         self.started.append(release.revision)
         self.prepared.add(release.revision)
-        self.running[release.revision] = [
+        there = {each.service: each for each in self.running.get(release.revision, ())}
+        self.running.setdefault(release.revision, []).extend(
             Instance(
                 service.name, index, InstanceState.STARTING, f"127.0.0.1:{release.revision}-{service.name}-{index}"
             )
             for service in release.services
+            if service.name in services and service.name not in there
             for index in range(service.replicas)
-        ]
+        )
+        self.begun += sorted(each.name for each in release.services if each.name in services)
+        self.jobs |= {each.name for each in release.services if each.kind is Kind.JOB}
         if release.revision not in self.releases or self.releases[release.revision].state is not ReleaseState.SERVING:
             self._remember(release, ReleaseState.STARTING)
         hosts = {service.name: service.host for service in release.services if service.host}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from previewbot.core.blueprint import Kind
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Instance, InstanceState, Observed, ReleaseSpec, Removed, Running, ServiceSpec
@@ -87,11 +88,14 @@ class FakeRuntime:
         self._ask()
         self._releases.setdefault(key, {}).setdefault(revision, _Release())
 
-    async def start(self, release: ReleaseSpec, digests: Mapping[str, str]) -> None:
+    async def start(
+        self, release: ReleaseSpec, digests: Mapping[str, str], services: Collection[str] | None = None
+    ) -> None:
         await self.prepare(release.key, release.revision)
         own = self._releases[release.key][release.revision]
-        own.digests = {each.image: digests[each.image] for each in release.services if each.build}
-        for service in release.services:
+        wanted = [each for each in release.services if services is None or each.name in services]
+        own.digests = {**own.digests, **{each.image: digests[each.image] for each in wanted if each.build}}
+        for service in wanted:
             own.spec[service.name] = service
             for index in range(service.replicas):
                 self._bring_up(release, own, service, index)
@@ -101,6 +105,8 @@ class FakeRuntime:
         if (service.name, index) in own.instances:
             return
         behaviour = self.behave(service)
+        if service.kind is Kind.JOB and behaviour.state is InstanceState.READY:
+            behaviour = replace(behaviour, state=InstanceState.DONE)
         address = f"127.0.0.1:{next(self._ports)}" if service.port else None
         own.instances[service.name, index] = Instance(
             service.name, index, behaviour.state, address=address, detail=behaviour.detail

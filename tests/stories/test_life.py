@@ -14,9 +14,11 @@ from previewbot.core.errors import Refused
 from previewbot.core.model import BuildState, InstanceState
 from previewbot.engine.world import Policy
 from tests.fakes.builder import Outcome
-from tests.fakes.runtime import Behaviour
+from tests.fakes.runtime import READY, Behaviour
 from tests.fixtures.github import Over
 from tests.stories.town import BLUEPRINT, Town, town
+
+FAILING_HOOK = Behaviour(InstanceState.FAILED, "exits with code 1", ("no such table",))
 
 
 @pytest.fixture
@@ -410,11 +412,26 @@ async def test_hostile_titles_and_names_do_no_harm(city: Town) -> None:
     assert "**Preview is ready**" in city.comment(pull)
 
 
+async def test_a_failed_release_hook_is_told_with_its_last_words_and_mended_by_a_push(city: Town) -> None:
+    pull = await city.open(files={})
+    city.runtime.behave = lambda spec: FAILING_HOOK if spec.hook else READY
+    hook = "hooks: {release: {service: web, command: [migrate]}}"
+    await city.push(pull, {"previewbot.yaml": f"{BLUEPRINT}{hook}\n"})
+    text = city.comment(pull)
+    assert "**The release hook of " in text
+    assert "exits with code 1" in text
+    assert "no such table" in text
+    assert "hook.release" not in text
+    city.runtime.behave = lambda _: READY
+    await city.push(pull, {"web/x": "2"})
+    assert "**Preview is ready**" in city.comment(pull)
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [
         ("resources: {db: postgres}", "resources"),
-        ("hooks: {release: {service: web, command: [migrate]}}", "hooks"),
+        ("hooks: {destroy: {service: web, command: [bye]}}", "hooks.destroy"),
         ("secrets: {TOKEN: {generate: 32}}", "secrets"),
     ],
 )

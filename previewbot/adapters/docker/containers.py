@@ -62,7 +62,7 @@ def _host(berth: Berth, volumes: Iterable[str], names: Names, limits: Limits) ->
     made: dict[str, Any] = {
         "NetworkMode": names.network(berth.key, berth.revision),
         "Init": True,
-        "RestartPolicy": {"Name": "unless-stopped"},
+        "RestartPolicy": {"Name": "unless-stopped" if berth.service.kind.stays else "no"},
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges:true"],
         "Memory": limits.memory,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from previewbot.adapters.docker.labels import Target
 from previewbot.adapters.docker.limits import MIB
 
 _ALIVE = frozenset({"running", "restarting", "paused"})
@@ -42,6 +43,16 @@ class Facts:
     def is_running(self) -> bool:
         """Whether its program runs now."""
         return self.status in ("running", "paused")
+
+    @property
+    def target(self) -> Target:
+        """What it must do to count as ready."""
+        return Target.read(self.labels)
+
+    @property
+    def is_job(self) -> bool:
+        """Whether it is to run to its end, instead of on and on."""
+        return not self.target.kind.stays
 
     def running_seconds(self, now: datetime) -> float:
         """How long its program has been running, by the engine's clock."""

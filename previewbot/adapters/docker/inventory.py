@@ -17,7 +17,7 @@ from docker.errors import APIError, NotFound
 from previewbot.adapters.docker import facts
 from previewbot.adapters.docker.engine import Engine, is_conflict
 from previewbot.adapters.docker.facts import Facts
-from previewbot.adapters.docker.labels import REVISION, Names, key_of
+from previewbot.adapters.docker.labels import REVISION, Names, Target, key_of
 from previewbot.adapters.together import every
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
@@ -60,9 +60,10 @@ def _labels(thing: Thing) -> dict[str, str]:
     return thing.get("Labels") or {}
 
 
-def is_alive(container: Thing) -> bool:
-    """Whether a listed container runs, or is about to run again."""
-    return container["State"] in _ALIVE
+def counts(container: Thing) -> bool:
+    """Whether a listed container is worth a start: it runs, will run again, or is a job's and ran to its end."""
+    is_job = not Target.read(_labels(container)).kind.stays
+    return container["State"] in _ALIVE or (is_job and container["State"] == "exited")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from previewbot.core.blueprint import Health
+from previewbot.core.blueprint import Health, Kind
 from previewbot.core.ids import Key, digest, slug
 from previewbot.core.model import ServiceSpec
 
@@ -18,9 +19,11 @@ SERVICE = "previewbot.service"
 INDEX = "previewbot.index"
 IMAGE = "previewbot.image"
 _PORT = "previewbot.port"
+_KIND = "previewbot.kind"
 _HOST = "previewbot.host"
 _HEALTH_PATH = "previewbot.health.path"
 _HEALTH_TIMEOUT = "previewbot.health.timeout"
+_HEALTH_COMMAND = "previewbot.health.command"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,127}", re.ASCII | re.IGNORECASE)
 
@@ -95,26 +98,31 @@ class Target:
     port: int | None
     host: str | None
     health: Health
+    kind: Kind = Kind.WEB
 
     def labels(self) -> dict[str, str]:
         """Write it down."""
-        made = {_HEALTH_TIMEOUT: str(self.health.timeout.total_seconds())}
+        made = {_KIND: self.kind.value, _HEALTH_TIMEOUT: str(self.health.timeout.total_seconds())}
         if self.port is not None:
             made[_PORT] = str(self.port)
         if self.host is not None:
             made[_HOST] = self.host
         if self.health.path is not None:
             made[_HEALTH_PATH] = self.health.path
+        if self.health.command is not None:
+            made[_HEALTH_COMMAND] = json.dumps(self.health.command)
         return made
 
     @classmethod
     def of(cls, service: ServiceSpec) -> Target:
         """Take it from a service."""
-        return cls(service.port, service.host, service.health)
+        return cls(service.port, service.host, service.health, service.kind)
 
     @classmethod
     def read(cls, labels: Mapping[str, str]) -> Target:
         """Read what ``labels`` wrote."""
         port = labels.get(_PORT)
         timeout = timedelta(seconds=float(labels.get(_HEALTH_TIMEOUT, "60")))
-        return cls(int(port) if port else None, labels.get(_HOST), Health(labels.get(_HEALTH_PATH), timeout))
+        command = tuple(json.loads(labels[_HEALTH_COMMAND])) if _HEALTH_COMMAND in labels else None
+        health = Health(labels.get(_HEALTH_PATH), timeout, command)
+        return cls(int(port) if port else None, labels.get(_HOST), health, Kind(labels.get(_KIND, Kind.WEB)))

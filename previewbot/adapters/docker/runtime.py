@@ -7,7 +7,7 @@ only when its programs were seen to answer. Environments are kept apart by the e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -19,10 +19,11 @@ from previewbot.adapters.docker.containers import Berth
 from previewbot.adapters.docker.engine import Engine, describe, explain, is_conflict
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.images import Image
-from previewbot.adapters.docker.inventory import Inventory, Thing, Things, is_alive
+from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
 from previewbot.adapters.docker.labels import INDEX, REVISION, SERVICE, Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.news import News
+from previewbot.adapters.docker.watch import judge_job
 from previewbot.adapters.docker.watches import Watches
 from previewbot.adapters.readable import readable
 from previewbot.adapters.together import every
@@ -49,17 +50,16 @@ class DockerRuntime:
         self._limits = limits or Limits()
         self._inventory = Inventory(engine, self._names)
         self._news = News(engine, self._names)
-        self._watches = Watches(self._inventory.inspect, self._news.tell)
+        self._watches = Watches(engine, self._inventory.inspect, self._news.tell)
         self._locks: WeakValueDictionary[tuple[Key, str], asyncio.Lock] = WeakValueDictionary()
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
     async def observe(self, key: Key) -> Observed:
-        """See ``Runtime.observe``. A container that neither runs nor will by itself is not an instance."""
+        """See ``Runtime.observe``. A container that neither runs nor will by itself is no instance, but for a job's."""
         things = await self._inventory.things(key)
-        alive = [each for each in things.containers if is_alive(each)]
-        seen = await every(self._inventory.inspect(each["Id"]) for each in alive)
-        instances = await every(self._instance(key, each) for each in seen if each and each.is_alive)
+        seen = await every(self._inventory.inspect(each["Id"]) for each in things.containers if counts(each))
+        instances = await every(self._instance(key, each) for each in seen if each and (each.is_alive or each.is_job))
         self._watches.keep_only(key, [each["Id"] for each in things.containers])
         releases = tuple(
             Running(revision, tuple(sorted((each for own, each in instances if own == revision), key=_order)))
@@ -68,7 +68,7 @@ class DockerRuntime:
         return Observed(releases=releases, leftovers=things.leftovers)
 
     async def _instance(self, key: Key, found: Facts) -> tuple[str, Instance]:
-        verdict = await self._watches.judge(key, found)
+        verdict = judge_job(found) if found.is_job else await self._watches.judge(key, found)
         port = found.labels.get("previewbot.port")
         published = found.published.get(int(port)) if port else None
         return found.labels.get(REVISION, ""), Instance(
@@ -115,19 +115,22 @@ class DockerRuntime:
         async with self._lock(key, revision):
             await self._ensure_network(key, revision)
 
-    async def start(self, release: ReleaseSpec, digests: Mapping[str, str]) -> None:
+    async def start(
+        self, release: ReleaseSpec, digests: Mapping[str, str], services: Collection[str] | None = None
+    ) -> None:
         """See ``Runtime.start``: returns when every container was started, not when it is ready."""
         key, revision = release.key, release.revision
+        wanted = [each for each in release.services if services is None or each.name in services]
         async with self._lock(key, revision):
             found, _, found_images = await asyncio.gather(
                 self._inventory.containers(key, revision),
                 self._ensure_network(key, revision),
-                every(self._image(service, digests) for service in release.services),
+                every(self._image(service, digests) for service in wanted),
             )
             by_name = {name.lstrip("/"): each for each in found for name in each["Names"]}
             await every(
                 self._bring_up(Berth(key, revision, service, index), image, by_name)
-                for service, image in zip(release.services, found_images, strict=True)
+                for service, image in zip(wanted, found_images, strict=True)
                 for index in range(service.replicas)
             )
 
@@ -150,7 +153,7 @@ class DockerRuntime:
     async def _bring_up(self, berth: Berth, image: Image, found: Mapping[str, Thing]) -> None:
         name = berth.name(self._names)
         there = found.get(name)
-        if there and is_alive(there):
+        if there and counts(there):
             return
         body = containers.container(berth, image, names=self._names, limits=self._limits)
 
@@ -164,7 +167,8 @@ class DockerRuntime:
             started = facts.read(await self._engine.call(run))
         except (APIError, Transient, Refused) as error:
             raise _cannot_start(berth, error) from error
-        self._watches.begin(berth.key, started)
+        if not started.is_job:
+            self._watches.begin(berth.key, started)
 
     def _create(self, client: docker.APIClient, name: str, body: dict[str, Any]) -> str:
         try:

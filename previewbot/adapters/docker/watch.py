@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from previewbot.adapters.docker.checkup import Checkup
 from previewbot.adapters.docker.facts import Facts
-from previewbot.adapters.docker.labels import Target
 from previewbot.adapters.docker.probe import Door, knock
 from previewbot.core.errors import Transient
 from previewbot.core.model import InstanceState
@@ -45,11 +45,14 @@ class Verdict:
 class Watch:
     """The watch over one container; ``changed`` is called whenever its verdict is another one."""
 
-    def __init__(self, facts: Facts, *, inspect: Inspect, changed: Callable[[], None], base: int) -> None:
-        """Exits count from ``base`` restarts on."""
+    def __init__(
+        self, facts: Facts, *, inspect: Inspect, checkup: Checkup | None, changed: Callable[[], None], base: int
+    ) -> None:
+        """Exits count from ``base`` restarts on; ``checkup`` decides instead of a knock at the port."""
         self.verdict = Verdict(InstanceState.STARTING, facts.started_at)
         self._facts = facts
-        self._target = Target.read(facts.labels)
+        self._target = facts.target
+        self._checkup = checkup
         self._inspect = inspect
         self._changed = changed
         self._base = base
@@ -122,6 +125,8 @@ class Watch:
         """Say what is wrong just now; ``None`` where it is ready."""
         if not facts.is_running:
             return self._exit or "does not run"
+        if self._checkup:
+            return await self._checkup.run()
         port = self._target.port
         if port is None:
             settled = facts.running_seconds(datetime.now(UTC)) >= _SETTLED
@@ -143,6 +148,18 @@ class Watch:
         if self.verdict.state is InstanceState.FAILED and self.verdict.detail:
             return self.verdict.detail
         return f"{trouble if facts.is_running else self._exit or trouble} after {patience:.0f} s"
+
+
+def judge_job(facts: Facts) -> Verdict:
+    """Say how a container is that runs once: its end says how it went, and nobody knocks."""
+    if not facts.is_alive:
+        ended_well = facts.exit_code == 0 and not facts.out_of_memory
+        state = InstanceState.DONE if ended_well else InstanceState.FAILED
+        return Verdict(state, facts.started_at, None if ended_well else facts.last_exit())
+    limit = facts.target.health.timeout.total_seconds()
+    if facts.running_seconds(datetime.now(UTC)) < limit:
+        return Verdict(InstanceState.STARTING, facts.started_at)
+    return Verdict(InstanceState.FAILED, facts.started_at, f"did not end within {limit:.0f} s")
 
 
 def shown(verdict: Verdict, facts: Facts) -> Verdict:

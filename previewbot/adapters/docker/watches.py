@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 
+from previewbot.adapters.docker.checkup import Checkup
+from previewbot.adapters.docker.engine import Engine
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.watch import Verdict, Watch, shown
 from previewbot.core.ids import Key
@@ -16,7 +18,10 @@ _FIRST_LOOK = 0.5
 class Watches:
     """Who is watched; ``tell`` is called with an environment's key whenever a verdict on it changes."""
 
-    def __init__(self, inspect: Callable[[str], Awaitable[Facts | None]], tell: Callable[[Key], None]) -> None:
+    def __init__(
+        self, engine: Engine, inspect: Callable[[str], Awaitable[Facts | None]], tell: Callable[[Key], None]
+    ) -> None:
+        self._engine = engine
         self._inspect = inspect
         self._tell = tell
         self._watches: dict[Key, dict[str, Watch]] = {}
@@ -61,6 +66,8 @@ class Watches:
             self.end(key, list(own))
 
     def _watch(self, key: Key, facts: Facts, base: int) -> Watch:
-        watch = Watch(facts, inspect=self._inspect, changed=lambda: self._tell(key), base=base)
+        command = facts.target.health.command
+        checkup = Checkup(self._engine, facts.id, command) if command else None
+        watch = Watch(facts, inspect=self._inspect, checkup=checkup, changed=lambda: self._tell(key), base=base)
         self._watches.setdefault(key, {})[facts.id] = watch
         return watch

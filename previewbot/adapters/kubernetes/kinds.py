@@ -49,6 +49,7 @@ ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts")
 QUOTA = Kind("ResourceQuota", "", "v1", "resourcequotas")
 LIMIT_RANGE = Kind("LimitRange", "", "v1", "limitranges")
 DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments")
+JOB = Kind("Job", "batch", "v1", "jobs")
 POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
 INGRESS = Kind("Ingress", "networking.k8s.io", "v1", "ingresses")
 HTTP_ROUTE = Kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", custom=True)
@@ -64,6 +65,7 @@ _ALL = (
     QUOTA,
     LIMIT_RANGE,
     DEPLOYMENT,
+    JOB,
     POLICY,
     INGRESS,
     HTTP_ROUTE,

@@ -7,18 +7,19 @@ already just that. Only things that carry our labels are ever written over or de
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from previewbot.adapters.kubernetes import drift, enclosure, release, routes
+from previewbot.adapters.kubernetes import drift, enclosure, routes, workload
 from previewbot.adapters.kubernetes.api import Api
 from previewbot.adapters.kubernetes.endings import ending
 from previewbot.adapters.kubernetes.findings import Findings
 from previewbot.adapters.kubernetes.kinds import (
     ACCOUNT,
     DEPLOYMENT,
+    JOB,
     LIMIT_RANGE,
     NAMESPACE,
     POD,
@@ -35,8 +36,8 @@ from previewbot.adapters.kubernetes.names import REVISION, Names
 from previewbot.adapters.kubernetes.names import SERVICE as SERVICE_LABEL
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
-from previewbot.adapters.kubernetes.release import CONTAINER, Program
-from previewbot.adapters.kubernetes.verdicts import judge
+from previewbot.adapters.kubernetes.verdicts import judge, judge_job
+from previewbot.adapters.kubernetes.workload import CONTAINER, Program
 from previewbot.adapters.kubernetes.writer import Writer
 from previewbot.adapters.readable import readable
 from previewbot.adapters.together import every
@@ -53,7 +54,7 @@ from previewbot.core.model import (
 )
 from previewbot.ports import Clock
 
-_WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERVICE, DEPLOYMENT, POD)
+_WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERVICE, DEPLOYMENT, JOB, POD)
 
 _FENCE = (ACCOUNT, QUOTA, LIMIT_RANGE, POLICY)
 _LAST_WORDS = timedelta(seconds=1)
@@ -139,6 +140,11 @@ class KubernetesRuntime:
             sight = judge(deployment, pods.get(berth, ()), now)
             instances.setdefault(berth[0], []).extend(sight.instances)
             looks += [sight.look_at] if sight.look_at else []
+        for job in self._mirror.of(JOB, namespace):
+            berth = _berth(job)
+            sight = judge_job(job, pods.get(berth, ()), now)
+            instances.setdefault(berth[0], []).extend(sight.instances)
+            looks += [sight.look_at] if sight.look_at else []
         self._look_again(key, min(looks, default=None), now)
         return tuple(
             Running(revision, tuple(sorted(found, key=_order)), drifted=revision in drifted)
@@ -199,24 +205,27 @@ class KubernetesRuntime:
         async with self._lock(key):
             await self._enclose(key)
 
-    async def start(self, wanted: ReleaseSpec, digests: Mapping[str, str]) -> None:
+    async def start(
+        self, release: ReleaseSpec, digests: Mapping[str, str], services: Collection[str] | None = None
+    ) -> None:
         """See ``Runtime.start``: returns when everything was applied, not when it is ready."""
         await self._mirror.ready()
-        async with self._lock(wanted.key):
-            place = await self._enclose(wanted.key)
-            siblings = await self._addresses(place, wanted)
-            images = {each.name: digests.get(each.image) if each.build else each.image for each in wanted.services}
+        wanted = [each for each in release.services if services is None or each.name in services]
+        async with self._lock(release.key):
+            place = await self._enclose(release.key)
+            siblings = await self._addresses(place, release)
+            images = {each.name: digests.get(each.image) if each.build else each.image for each in wanted}
 
             async def deploy(spec: ServiceSpec, image: str) -> None:
                 program = Program(image, await self._user_of(image), siblings)
-                await self._writer.apply(release.deployment(place, wanted.revision, spec, program))
+                await self._writer.apply(workload.program(place, release.revision, spec, program))
 
-            known = ((spec, image) for spec in wanted.services if (image := images[spec.name]))
+            known = ((spec, image) for spec in wanted if (image := images[spec.name]))
             await every(deploy(spec, image) for spec, image in known)
 
-    async def _addresses(self, place: Place, wanted: ReleaseSpec) -> Mapping[str, str]:
-        specs = [each for each in wanted.services if each.port is not None]
-        made = await every(self._writer.apply(release.service(place, wanted.revision, each)) for each in specs)
+    async def _addresses(self, place: Place, release: ReleaseSpec) -> Mapping[str, str]:
+        specs = [each for each in release.services if each.port is not None]
+        made = await every(self._writer.apply(workload.service(place, release.revision, each)) for each in specs)
         return {spec.name: found["spec"]["clusterIP"] for spec, found in zip(specs, made, strict=True)}
 
     async def _enclose(self, key: Key) -> Place:
@@ -287,7 +296,7 @@ class KubernetesRuntime:
             pods = self._living(name, revision)
             gone = [
                 each
-                for kind in (DEPLOYMENT, SERVICE)
+                for kind in (DEPLOYMENT, JOB, SERVICE)
                 for each in self._mirror.of(kind, name)
                 if _berth(each)[0] == revision
             ]
@@ -350,7 +359,7 @@ def _order(instance: Instance) -> tuple[str, int]:
 
 
 def _has_changed(deployment: Thing, service: Thing | None) -> bool:
-    has_port = bool(deployment["spec"]["template"]["metadata"].get("annotations", {}).get(release.PORT))
+    has_port = bool(deployment["spec"]["template"]["metadata"].get("annotations", {}).get(workload.PORT))
     return drift.has_drifted(deployment) or (has_port and (service is None or drift.has_drifted(service)))
 
 

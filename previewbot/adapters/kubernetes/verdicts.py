@@ -12,7 +12,7 @@ from typing import Any
 
 from previewbot.adapters.kubernetes.kinds import Thing, is_ending
 from previewbot.adapters.kubernetes.names import SERVICE
-from previewbot.adapters.kubernetes.release import HEALTH_PATH, PATIENCE, PORT
+from previewbot.adapters.kubernetes.workload import HEALTH_COMMAND, HEALTH_PATH, PATIENCE, PORT
 from previewbot.core.model import Instance, InstanceState, Reason
 
 _IMAGE_TROUBLES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
@@ -69,6 +69,34 @@ def judge(deployment: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
     return Sight(instances, min((each.look_at for each in verdicts if each.look_at), default=None))
 
 
+def judge_job(job: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
+    """Say how the one instance of a job is; until its end it is starting, unless its pod cannot begin."""
+    conditions = {
+        each["type"]: each for each in job.get("status", {}).get("conditions") or () if each["status"] == "True"
+    }
+    look_at = None
+    if "Complete" in conditions or "SuccessCriteriaMet" in conditions:
+        verdict = Verdict(InstanceState.DONE)
+    elif failed := conditions.get("Failed") or conditions.get("FailureTarget"):
+        verdict = Verdict(InstanceState.FAILED, _why_it_failed(job, failed, pods))
+    else:
+        waiting = [judge_pod(each, now) for each in pods if not is_ending(each) and not _is_over(each)]
+        begun = any((each.get("status") or {}).get("phase") == "Running" for each in pods)
+        verdict = next(iter(waiting), Verdict(InstanceState.STARTING))
+        if begun or verdict.state is not InstanceState.FAILED:
+            verdict, look_at = Verdict(InstanceState.STARTING), None if begun else verdict.look_at
+    detail = verdict.detail if verdict.state is InstanceState.FAILED else None
+    service = job["metadata"]["labels"].get(SERVICE, "")
+    return Sight((Instance(service, 0, verdict.state, detail=detail, reason=verdict.reason),), look_at)
+
+
+def _why_it_failed(job: Thing, failed: Mapping[str, Any], pods: Sequence[Thing]) -> str:
+    if failed.get("reason") == "DeadlineExceeded":
+        return f"did not end within {job['spec'].get('activeDeadlineSeconds')} s"
+    ends = (_last_exit(each) for pod in pods for each in pod.get("status", {}).get("containerStatuses") or ())
+    return next((each for each in ends if each), "ended badly")
+
+
 _RANK = {InstanceState.READY: 0, InstanceState.FAILED: 1, InstanceState.STARTING: 2}
 
 
@@ -123,7 +151,16 @@ def _not_ready(pod: Thing, container: Mapping[str, Any], now: datetime) -> Verdi
     exited = _last_exit(container)
     running = (container.get("state") or {}).get("running")
     port, path = remarks.get(PORT), remarks.get(HEALTH_PATH)
-    trouble = f"does not answer at {path}" if path else f"does not listen on port {port}" if port else "does not run"
+    command = remarks.get(HEALTH_COMMAND)
+    trouble = (
+        "has a health command that does not end well"
+        if command
+        else f"does not answer at {path}"
+        if path
+        else f"does not listen on port {port}"
+        if port
+        else "does not run"
+    )
     if not running and exited:
         trouble = exited
     began = read_time((running or {}).get("startedAt")) or read_time(pod["metadata"].get("creationTimestamp")) or now

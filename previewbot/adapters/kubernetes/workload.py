@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from previewbot.adapters.kubernetes.enclosure import ACCOUNT_NAME
-from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, SERVICE, Thing
+from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, JOB, SERVICE, Thing
 from previewbot.adapters.kubernetes.names import object_name
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
@@ -22,6 +22,7 @@ CONTAINER = "app"
 PATIENCE = "previewbot.dev/patience"
 """The annotation with the seconds that a pod may take to become ready."""
 HEALTH_PATH = "previewbot.dev/health-path"
+HEALTH_COMMAND = "previewbot.dev/health-command"
 PORT = "previewbot.dev/port"
 _PRIVILEGED_PORTS = 1024
 _SLACK = 600
@@ -55,6 +56,8 @@ def deployment(place: Place, revision: str, spec: ServiceSpec, program: Program)
     remarks = {PATIENCE: str(patience)}
     if spec.port is not None:
         remarks[PORT] = str(spec.port)
+    if spec.health.command is not None:
+        remarks[HEALTH_COMMAND] = spec.health.command[0]
     if spec.health.path is not None:
         remarks[HEALTH_PATH] = spec.health.path
     labels = place.names.labels(place.key, revision, spec.name)
@@ -67,6 +70,25 @@ def deployment(place: Place, revision: str, spec: ServiceSpec, program: Program)
         "template": {"metadata": {"labels": labels, "annotations": remarks}, "spec": _pod(place, spec, program)},
     }
     return place.thing(DEPLOYMENT, object_name(spec.name, revision), {"spec": content}, labels=labels)
+
+
+def job(place: Place, revision: str, spec: ServiceSpec, program: Program) -> Thing:
+    """A program that runs once: never a second time, whatever its end, and not for longer than it may."""
+    labels = place.names.labels(place.key, revision, spec.name)
+    pod = _pod(place, spec, program) | {"restartPolicy": "Never"}
+    content = {
+        "backoffLimit": 0,
+        "completions": 1,
+        "parallelism": 1,
+        "activeDeadlineSeconds": max(1, math.ceil(spec.health.timeout.total_seconds())),
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    return place.thing(JOB, object_name(spec.name, revision), {"spec": content}, labels=labels)
+
+
+def program(place: Place, revision: str, spec: ServiceSpec, program: Program) -> Thing:
+    """Whatever runs a service: once, or on and on."""
+    return (deployment if spec.kind.stays else job)(place, revision, spec, program)
 
 
 def _selector(place: Place, revision: str, spec: ServiceSpec) -> dict[str, str]:
@@ -85,7 +107,7 @@ def _pod(place: Place, spec: ServiceSpec, program: Program) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": options.stop_seconds,
-        "hostname": spec.name,
+        "hostname": spec.name.replace(".", "-"),
         "securityContext": security,
         "containers": [_container(options, spec, program)],
     }
@@ -111,6 +133,7 @@ def _container(options: Options, spec: ServiceSpec, program: Program) -> dict[st
         made["args"] = [literal(each) for each in spec.command]
     if spec.port is not None:
         made["ports"] = [{"name": "main", "containerPort": spec.port, "protocol": "TCP"}]
+    if spec.port is not None or spec.health.command is not None:
         made["readinessProbe"] = _probe(spec)
     return made
 
@@ -122,6 +145,8 @@ def literal(text: str) -> str:
 
 def _probe(spec: ServiceSpec) -> dict[str, Any]:
     probe: dict[str, Any] = {"periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 3}
+    if spec.health.command is not None:
+        return probe | {"exec": {"command": list(spec.health.command)}}
     if spec.health.path is None:
         return probe | {"tcpSocket": {"port": spec.port}}
     header = {"name": "Host", "value": spec.host or "localhost"}
