@@ -144,6 +144,7 @@ _POLICIES = "/apis/admissionregistration.k8s.io/v1"
 _PATH = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "web-r1", "port": {"number": 8080}}}}
 _TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": _pod()["spec"]}
 _DEPLOYMENT = {"selector": {"matchLabels": {"a": "b"}}, "template": _TEMPLATE}
+_JOB = {"template": {"spec": _pod(restartPolicy="Never")["spec"]}}
 
 
 def _namespace(**labels: str) -> dict[str, Any]:
@@ -172,8 +173,12 @@ ESCAPES: dict[str, tuple[str, str, Any]] = {
         "POST", "/apis/apps/v1/namespaces/NAMESPACE/deployments", _named("apps/v1", "Deployment", spec=_DEPLOYMENT)),
     "run a daemon set": (
         "POST", "/apis/apps/v1/namespaces/NAMESPACE/daemonsets", _named("apps/v1", "DaemonSet", spec=_DEPLOYMENT)),
-    "run a job": (
-        "POST", "/apis/batch/v1/namespaces/NAMESPACE/jobs", _named("batch/v1", "Job", spec={"template": _TEMPLATE})),
+    "run a job as another account": (
+        "POST", "/apis/batch/v1/namespaces/NAMESPACE/jobs", _named("batch/v1", "Job", spec=_JOB)),
+    "run a job in the system": ("POST", "/apis/batch/v1/namespaces/kube-system/jobs", _named(
+        "batch/v1", "Job", spec=_JOB)),
+    "run a job by the clock": ("POST", "/apis/batch/v1/namespaces/NAMESPACE/cronjobs", _named(
+        "batch/v1", "CronJob", spec={"schedule": "* * * * *", "jobTemplate": {"spec": _JOB}})),
     "become cluster-admin": ("POST", f"{_RBAC}/clusterrolebindings", _named(
         "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", roleRef=_ADMIN,
         subjects=[{"kind": "ServiceAccount", "name": "access", "namespace": HOME}])),
