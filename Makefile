@@ -68,6 +68,7 @@ schema: .venv/.ready ## write config/blueprint.schema.json and deploy/blueprint.
 lock: ## write the lock files from pyproject.toml (needs uv)
 	$(LOCKED) --group dev --extra postgres -o requirements-dev.lock
 	$(LOCKED) --extra postgres -c requirements-dev.lock -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate tests/judges/manifests.in -o tests/judges/manifests.txt
 
 clean: ## end what a killed demo left, and delete everything that was made here
 	@if [ -d .demo ]; then $(PYTHON) -I previewbot/demo/leftovers.py .demo; fi

@@ -40,7 +40,7 @@ class Account:
 
 @pytest.fixture(scope="module")
 def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    values = ("--set", "instance=access", "--set", "domain=localhost")
+    values = ("--set", "instance=access,domain=localhost,accountOnly=true")
     made = cluster._run(
         [cluster.programs["helm"], "template", "access", str(CHART), "--kube-version", "1.34.4",
          "--namespace", HOME, *values]
@@ -83,7 +83,7 @@ async def _ask(api: Api, method: str, path: str, body: Any = None) -> tuple[int,
     "gateway", [Routing(), Routing(gateway=Gateway("public", "gateways"))], ids=["ingress", "gateway"]
 )
 def test_the_chart_grants_what_previewbot_needs_and_nothing_more(cluster: Cluster, gateway: Routing) -> None:
-    values = ("--set", f"instance=x,gateway={'true' if gateway.gateway else 'false'}")
+    values = ("--set", f"instance=x,accountOnly=true,gateway={'true' if gateway.gateway else 'false'}")
     made = cluster._run([cluster.programs["helm"], "template", "x", str(CHART), "--kube-version", "1.34.4", *values])
     (role,) = (each for each in YAML(typ="safe").load_all(made) if each["kind"] == "ClusterRole")
     granted = {
