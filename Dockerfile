@@ -1,6 +1,9 @@
 # previewbot itself as an image: docker build -t previewbot .
-# It holds no secret and no configuration; deploy/compose/README.md says how to run it.
+# It holds no secret and no configuration; deploy/compose/README.md and deploy/kubernetes.md say how to run it.
 ARG BASE=python:3.13-slim-trixie
+# Where buildctl comes from, BuildKit's client, which builds images for a cluster.
+ARG BUILDKIT=moby/buildkit:v0.34.2
+FROM ${BUILDKIT} AS buildkit
 
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -19,6 +22,7 @@ RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ca-certificates docker-buildx docker-cli git \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --create-home --home-dir /var/lib/previewbot previewbot
+COPY --from=buildkit /usr/bin/buildctl /usr/local/bin/buildctl
 COPY --from=build /opt/previewbot /opt/previewbot
 ENV PATH=/opt/previewbot/bin:$PATH PYTHONUNBUFFERED=1 PREVIEWBOT_STORAGE__FOLDER=/var/lib/previewbot
 USER previewbot

@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
     "tests.fixtures.buildkit",  # after those that it imports, or their assertions would say less
+    "tests.fixtures.previewbot_image",
     "tests.fixtures.repositories",
     "tests.fixtures.store",
 ]

@@ -13,14 +13,14 @@ import pytest
 from docker.types import Mount
 from ruamel.yaml import YAML
 
-from previewbot.demo import machine
 from previewbot.demo.stage import free_port
+from tests.fixtures.previewbot_image import ENVIRONMENT, Ground
 
 SOURCES = Path(__file__).parents[1]
 COMPOSE = YAML(typ="safe").load(SOURCES / "deploy" / "compose" / "compose.yaml")["services"]["previewbot"]
 BASE = "previewbot-test/python:1"
+BUILDKIT = "previewbot-test/buildkit:1"
 IMAGE = "previewbot-test/previewbot:1"
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -33,29 +33,19 @@ def client(docker_host: str) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def image(client: Any, docker_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def image(client: Any, docker_host: str, image_ground: Ground) -> Iterator[str]:
     """What ``docker build`` makes of the Dockerfile, on a base like Python's own image."""
-    _import_python(client, tmp_path_factory.mktemp("base") / "base.tar")
-    built = ("docker", "-H", docker_host, "build", "--network=host", "--build-arg", f"BASE={BASE}", "-t", IMAGE, ".")
+    for name, tar in ((BASE, image_ground.base), (BUILDKIT, image_ground.buildkit)):
+        repository, _, tag = name.partition(":")
+        changes = [f"ENV {variable}={value}" for variable, value in ENVIRONMENT.items()]
+        client.import_image_from_file(str(tar), repository, tag, changes=changes)
+    given = ("--build-arg", f"BASE={BASE}", "--build-arg", f"BUILDKIT={BUILDKIT}")
+    built = ("docker", "-H", docker_host, "build", "--network=host", *given, "-t", IMAGE, ".")
     done = subprocess.run(built, cwd=SOURCES, capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     yield IMAGE
-    for each in (IMAGE, BASE):
+    for each in (IMAGE, BASE, BUILDKIT):
         client.remove_image(each, force=True)
-
-
-def _import_python(client: Any, tar: Path) -> None:
-    """Debian with Python, as ``python``, that trusts whom this machine trusts."""
-    import asyncio
-
-    asyncio.run(machine.install("mmdebstrap"))
-    hooks = ('chroot "$1" ln -s python3 /usr/bin/python', f'copy-in {CERTIFICATES} "{Path(CERTIFICATES).parent}"')
-    packages = "--include=python3,python3-venv,ca-certificates"
-    made = ("mmdebstrap", "--variant=minbase", packages, *(f"--customize-hook={each}" for each in hooks))
-    subprocess.run((*made, "trixie", str(tar)), check=True, capture_output=True)
-    repository, _, tag = BASE.partition(":")
-    environment = ("ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin", f"ENV PIP_CERT={CERTIFICATES}")
-    client.import_image_from_file(str(tar), repository, tag, changes=list(environment))
 
 
 @pytest.fixture
@@ -115,6 +105,12 @@ def test_its_docker_command_builds_with_buildkit_on_the_engine_of_the_host(clien
     code, said = _run(client, running, "sh", "-c", build, DOCKER_BUILDKIT="1", HOME="/tmp", DOCKER_CONFIG="/tmp")
     assert code == 0, said
     client.remove_image(said.strip())
+
+
+def test_it_has_the_client_of_buildkit(client: Any, running: str) -> None:
+    code, said = _run(client, running, "buildctl", "--version")
+    assert code == 0, said
+    assert said.startswith("buildctl ")
 
 
 def test_it_has_what_it_needs_and_says_what_is_missing(client: Any, running: str) -> None:
