@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from previewbot.doctor import Finding, examine
+from previewbot.doctor import Finding, _is_exposed, examine
 from previewbot.settings import Settings
 from tests.fixtures.buildkit import RunningBuildKit
 from tests.fixtures.registry import LOGIN, GuardedRegistry, free_port, running_registry
@@ -81,3 +82,23 @@ async def test_what_is_away_or_not_configured_is_told_with_what_to_do(tmp_path: 
     found = await _examine(tmp_path, registry={"prefix": f"localhost:{free_port()}/x", "plain_http": True})
     assert "does not answer" in found["Registry"].detail
     assert not found["Registry"].ok
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "group", "exposed"),
+    [
+        (0o400, "own", "own", False),
+        (0o440, "own", "own", True),
+        (0o440, "root's", "own", False),
+        (0o460, "root's", "own", True),
+        (0o444, "root's", "own", True),
+        (0o440, "root's", "another", True),
+    ],
+)
+def test_a_secret_is_read_by_previewbot_alone_in_a_pod_as_a_member_of_its_group(
+    mode: int, owner: str, group: str, *, exposed: bool
+) -> None:
+    owners = {"own": os.geteuid(), "root's": os.geteuid() + 1}
+    groups = {"own": os.getegid(), "another": max([*os.getgroups(), os.getegid()]) + 1}
+    about = os.stat_result((mode, 0, 0, 1, owners[owner], groups[group], 1, 0, 0, 0))
+    assert _is_exposed(about) == exposed
