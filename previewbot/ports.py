@@ -206,6 +206,10 @@ class Builder(Protocol):
 # --- Running --------------------------------------------------------------------------------------------------------
 
 
+Sealed = Mapping[str, Mapping[str, str]]
+"""Service to variables that are secret."""
+
+
 class Runtime(Protocol):
     """What runs releases: never adopts or deletes a thing that does not carry our labels."""
 
@@ -219,11 +223,15 @@ class Runtime(Protocol):
         """Make what a release needs before its images exist: its network."""
 
     async def start(
-        self, release: ReleaseSpec, digests: Mapping[str, str], services: Collection[str] | None = None
+        self,
+        release: ReleaseSpec,
+        digests: Mapping[str, str],
+        services: Collection[str] | None = None,
+        sealed: Sealed | None = None,
     ) -> None:
         """Start these services of a release (``None``: all) beside whatever runs; what is over is not run again.
 
-        ``digests`` turns an image of ours into what to run.
+        ``digests`` turns an image of ours into what to run. ``sealed`` has the variables that are secret.
         """
 
     async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
@@ -231,6 +239,9 @@ class Runtime(Protocol):
 
     async def remove(self, key: Key, revision: str) -> Removed:
         """Take one release away, gracefully."""
+
+    async def remove_volumes(self, key: Key, names: Collection[str]) -> Removed:
+        """Take volumes of an environment away; gone is fine, in use is ``Transient``."""
 
     async def delete(self, key: Key) -> Removed:
         """Take everything of an environment away."""

@@ -65,13 +65,30 @@ class RemoveRelease:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveVolumes:
+    """Take volumes away, and the data in them: the blueprint has no resource any more that they belong to."""
+
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteEnvironment:
     """Take everything of the environment away."""
 
 
-Action = StartBuild | CancelBuild | Prepare | StartRelease | FailRelease | Route | RemoveRelease | DeleteEnvironment
+Action = (
+    StartBuild
+    | CancelBuild
+    | Prepare
+    | StartRelease
+    | FailRelease
+    | Route
+    | RemoveRelease
+    | RemoveVolumes
+    | DeleteEnvironment
+)
 
-WORLD_CHANGED = (FailRelease, Route, RemoveRelease, DeleteEnvironment)
+WORLD_CHANGED = (FailRelease, Route, RemoveRelease, RemoveVolumes, DeleteEnvironment)
 """Actions after which the world is different at once, so that it is worth another look in the same pass."""
 
 

@@ -57,10 +57,16 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """This release should run, and these images should exist for it."""
+    """This release should run, these images should exist for it, and these resources beside it."""
 
     release: ReleaseSpec
     orders: tuple[ImageOrder, ...]
+    resources: tuple[ReleaseSpec, ...] = ()
+
+    @property
+    def volumes(self) -> frozenset[str]:
+        """The names of the volumes that should be there."""
+        return frozenset(name for each in (self.release, *self.resources) for name in each.volumes)
 
 
 Desired = Absent | Unchanged | Present

@@ -187,11 +187,21 @@ class ServiceSpec:
     """What of the same release must be healthy, or over, before this is started."""
     hook: HookPoint | None = None
     """Where it runs once by itself; its kind is then a job, and ``health.timeout`` is how long it may take."""
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    """Absolute path to the volume of the environment that is mounted there."""
+    needs: tuple[str, ...] = ()
+    """The resources that it works with."""
+    user: int | None = None
+    """The number of whom it runs as, where the image's own user will not do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSpec:
-    """One release that should run: ``revision`` is a hash of everything in it."""
+    """One release that should run: ``revision`` is a hash of everything in it.
+
+    A resource is a release of its own, which outlives those of the app; ``resource`` is then its name, and that of
+    its only service.
+    """
 
     key: Key
     revision: str
@@ -200,6 +210,12 @@ class ReleaseSpec:
     services: tuple[ServiceSpec, ...]
     urls: Mapping[str, str] = field(default_factory=dict)
     """Public service to URL, the main one first."""
+    resource: str | None = None
+
+    @property
+    def volumes(self) -> frozenset[str]:
+        """The names of the volumes that it mounts."""
+        return frozenset(name for each in self.services for name in each.volumes.values())
 
     @property
     def public(self) -> tuple[ServiceSpec, ...]:
@@ -274,6 +290,8 @@ class Running:
     instances: tuple[Instance, ...]
     drifted: bool = False
     """Somebody else changed what was started; starting it again puts that back."""
+    resource: str | None = None
+    """The resource that it is, where it is none of the app's own releases."""
 
     def of(self, service: str) -> tuple[Instance, ...]:
         """Its instances of one service."""
@@ -293,6 +311,8 @@ class Observed:
     """What is being deleted already and takes its time, each with what holds it where that is overdue."""
     drifted: bool = False
     """Somebody else changed what surrounds the releases; preparing one again puts that back."""
+    volumes: frozenset[str] = frozenset()
+    """The names of the volumes that belong to the environment and not to one release."""
 
     @property
     def is_empty(self) -> bool:
@@ -302,7 +322,7 @@ class Observed:
     @property
     def remains(self) -> bool:
         """Whether anything is left that has to be taken away."""
-        return bool(self.releases or self.leftovers or self.routes)
+        return bool(self.releases or self.leftovers or self.routes or self.volumes)
 
     def release(self, revision: str) -> Running | None:
         """The release of this revision, where any of it is there."""
@@ -355,6 +375,7 @@ class Reason(StrEnum):
     IMAGES_BUILDING = "images_building"
     RELEASE_STARTING = "release_starting"
     HOOK_RUNNING = "hook_running"
+    RESOURCES_STARTING = "resources_starting"
     BUILD_FAILED = "build_failed"
     BUILD_TIMED_OUT = "build_timed_out"
     SOURCE_REFUSED = "source_refused"
@@ -364,6 +385,8 @@ class Reason(StrEnum):
     CRASHED = "crashed"
     UNHEALTHY = "unhealthy"
     HOOK_FAILED = "hook_failed"
+    RESOURCE_FAILED = "resource_failed"
+    SECRETS_MISSING = "secrets_missing"
     RUNTIME_REFUSED = "runtime_refused"
     QUOTA_EXCEEDED = "quota_exceeded"
     UNSCHEDULABLE = "unschedulable"

@@ -5,11 +5,11 @@ A plan is not a road. After every step the world is looked at again, so a crash 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from previewbot.core import stages
+from previewbot.core import provision, stages
 from previewbot.core.actions import (
     Action,
     CancelBuild,
@@ -22,73 +22,26 @@ from previewbot.core.actions import (
     StartBuild,
     StartRelease,
 )
-from previewbot.core.desire import Absent, Desired, Present, Unchanged
+from previewbot.core.desire import Absent, Present, Unchanged
 from previewbot.core.model import (
-    BuildRecord,
-    BuildState,
     Instance,
     InstanceState,
-    Observed,
     Reason,
-    Record,
     ReleaseRecord,
     ReleaseSpec,
     ReleaseState,
     Running,
-    ServiceLine,
-    ServiceSpec,
     State,
     Status,
 )
+from previewbot.core.situation import Situation
+from previewbot.core.table import has_failed, line
 
 SAFETY_NET = timedelta(seconds=15)
 """When to look again at something that should have woken us by itself."""
 
 STARTING_LOOK = timedelta(seconds=3)
 """When to look again at a start: it is then worth telling people about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Everything that a plan depends on."""
-
-    now: datetime
-    desired: Desired
-    observed: Observed
-    record: Record
-    digests: Mapping[str, str]
-    """The wanted images that exist."""
-    building: Mapping[str, BuildRecord]
-    """The builds under way for this environment."""
-    builds: Mapping[str, BuildRecord]
-    """The newest remembered build of each wanted image."""
-    releases: tuple[ReleaseRecord, ...]
-    """Newest first."""
-    drain: timedelta
-    """How long an old release is kept for requests that it still answers."""
-
-    def remembered(self, revision: str) -> ReleaseRecord | None:
-        """What is remembered of a release."""
-        return next((each for each in self.releases if each.revision == revision), None)
-
-    @property
-    def last_good(self) -> ReleaseRecord | None:
-        """The newest release that serves and is still there."""
-        serving = [
-            each
-            for each in self.releases
-            if each.state is ReleaseState.SERVING and self.observed.release(each.revision)
-        ]
-        return max(serving, key=lambda each: each.served_at or each.started_at, default=None)
-
-    def superseding(self, release: ReleaseSpec) -> ReleaseRecord | None:
-        """The release that still serves beside a newer one."""
-        good = self.last_good
-        return good if good and good.revision != release.revision else None
-
-    def lived(self) -> timedelta | None:
-        """How long the environment has been there."""
-        return self.now - self.record.created_at if self.record.created_at else None
 
 
 def plan(situation: Situation) -> Plan:
@@ -154,7 +107,8 @@ def _unchanged(situation: Situation, unchanged: Unchanged) -> Plan:
         last_good=good,
     )
     cancels = tuple(CancelBuild(image) for image in sorted(situation.building))
-    stray = tuple(RemoveRelease(each.revision) for each in situation.observed.releases if not _is(each, good))
+    strays = (each for each in situation.observed.releases if not each.resource and not _is(each, good))
+    stray = tuple(RemoveRelease(each.revision) for each in strays)
     mended = _mend(situation, good.revision) if good else ()
     return Plan((*cancels, *mended, *_keep_routes(situation, good), *stray), status)
 
@@ -176,14 +130,23 @@ def _present(situation: Situation, present: Present) -> Plan:
     wanted = {order.image for order in present.orders}
     cancels = tuple(CancelBuild(image) for image in sorted(situation.building) if image not in wanted)
     missing = sorted(wanted - situation.digests.keys())
-    made = _build(situation, present, missing) if missing else _release(situation, release)
+    supply = provision.provide(situation, present, may_replace=not missing)
+    made = _build(situation, present, missing) if missing else _supplied(situation, release, supply)
     good = situation.superseding(release)
     kept = () if any(isinstance(each, Route) for each in made.actions) else _keep_routes(situation, good)
-    stale = _retire(situation, release)
-    services = tuple(_line(situation, service) for service in release.services if not service.hook)
+    stale = _retire(situation, present)
+    services = tuple(line(situation, service) for service in release.services if not service.hook)
     status = replace(made.status, commit=release.commit, services=services, last_good=good)
     mended = () if any(isinstance(each, Prepare) for each in made.actions) else _mend(situation, release.revision)
-    return Plan((*cancels, *mended, *made.actions, *kept, *stale.actions), status, _sooner(made.recheck, stale.recheck))
+    actions = (*cancels, *mended, *supply.actions, *made.actions, *kept, *stale.actions)
+    return Plan(actions, status, _sooner(made.recheck, stale.recheck))
+
+
+def _supplied(situation: Situation, release: ReleaseSpec, supply: provision.Supply) -> Plan:
+    """A release comes after everything that it works with."""
+    if supply.status is None:
+        return _release(situation, release)
+    return Plan((), supply.status, None if supply.status.state is State.FAILED else SAFETY_NET)
 
 
 def _sooner(*times: timedelta | None) -> timedelta | None:
@@ -192,7 +155,7 @@ def _sooner(*times: timedelta | None) -> timedelta | None:
 
 def _build(situation: Situation, present: Present, missing: Sequence[str]) -> Plan:
     failed = next(
-        (build for image in missing if (build := situation.builds.get(image)) and _has_failed(situation, build)), None
+        (build for image in missing if (build := situation.builds.get(image)) and has_failed(situation, build)), None
     )
     if failed:
         reason = Reason.BUILD_TIMED_OUT if failed.timed_out else Reason.BUILD_FAILED
@@ -205,10 +168,6 @@ def _build(situation: Situation, present: Present, missing: Sequence[str]) -> Pl
     log = next((situation.building[image].log for image in missing if image in situation.building), None)
     status = Status(State.BUILDING, Reason.IMAGES_BUILDING, situation.now, log=log)
     return Plan((*prepare, *starts), status, SAFETY_NET)
-
-
-def _has_failed(situation: Situation, build: BuildRecord) -> bool:
-    return build.state is BuildState.FAILED and build.image not in situation.building
 
 
 def _release(situation: Situation, release: ReleaseSpec) -> Plan:
@@ -309,15 +268,19 @@ class _Retirement:
     recheck: timedelta | None = None
 
 
-def _retire(situation: Situation, release: ReleaseSpec) -> _Retirement:
-    """Take older releases away: the one that serves once its successor has drained it, any other at once."""
+def _retire(situation: Situation, present: Present) -> _Retirement:
+    """Take older releases away: the one that serves once its successor has drained it, any other at once.
+
+    What only they worked with goes last.
+    """
+    release = present.release
     good = situation.superseding(release)
     current = situation.remembered(release.revision)
     has_failed = current is not None and current.state is ReleaseState.FAILED
     others = [
         each.revision
         for each in situation.observed.releases
-        if not _is(each, good) and (each.revision != release.revision or has_failed)
+        if not each.resource and not _is(each, good) and (each.revision != release.revision or has_failed)
     ]
     drained = _drained_at(situation, current)
     if drained is None:
@@ -326,63 +289,12 @@ def _retire(situation: Situation, release: ReleaseSpec) -> _Retirement:
     if situation.now >= drained:
         waiting = set()
     actions = tuple(RemoveRelease(each) for each in others if each not in waiting)
-    rest = drained - situation.now if waiting & set(others) else None
-    return _Retirement(actions, rest)
+    if others:
+        return _Retirement(actions, drained - situation.now if waiting & set(others) else None)
+    return _Retirement(provision.clear(situation, present))
 
 
 def _drained_at(situation: Situation, current: ReleaseRecord | None) -> datetime | None:
     if current is None or current.state is not ReleaseState.SERVING or current.served_at is None:
         return None
     return current.served_at + situation.drain
-
-
-# --- the table in the comment ---------------------------------------------------------------------------------------
-
-
-def _line(situation: Situation, service: ServiceSpec) -> ServiceLine:
-    remembered = situation.builds.get(service.image)
-    return ServiceLine(
-        name=service.name,
-        url=_urls(situation).get(service.name),
-        state=_service_state(situation, service),
-        image=_origin(situation, service, remembered),
-    )
-
-
-def _urls(situation: Situation) -> Mapping[str, str]:
-    return situation.desired.release.urls if isinstance(situation.desired, Present) else {}
-
-
-def _service_state(situation: Situation, service: ServiceSpec) -> str:
-    if service.build and service.image not in situation.digests:
-        remembered = situation.builds.get(service.image)
-        return "failed" if remembered and _has_failed(situation, remembered) else "building"
-    revision = situation.desired.release.revision if isinstance(situation.desired, Present) else ""
-    running = situation.observed.release(revision)
-    instances = running.of(service.name) if running else ()
-    if any(each.state is InstanceState.FAILED for each in instances):
-        return "failed"
-    ready = len(instances) >= service.replicas and all(each.state is InstanceState.READY for each in instances)
-    return "ready" if ready else "starting" if instances else "waiting"
-
-
-def _origin(situation: Situation, service: ServiceSpec, remembered: BuildRecord | None) -> str:
-    """How the image came about, once it is there."""
-    if service.build is None:
-        return f"`{service.image}`"
-    if service.image not in situation.digests or remembered is None or remembered.took is None:
-        return ""
-    commit = situation.desired.release.commit if isinstance(situation.desired, Present) else ""
-    if remembered.commit == commit:
-        return f"built in {seconds(remembered.took)}"
-    return f"reused, unchanged since `{remembered.commit[:7]}`"
-
-
-def seconds(length: timedelta) -> str:
-    """Say a length of time as people measure it: ``0.4 s``, ``14 s``, ``2 min 5 s``."""
-    whole = length.total_seconds()
-    if whole < 10:  # noqa: PLR2004 - below that, a tenth matters
-        return f"{whole:.1f} s"
-    if whole < 120:  # noqa: PLR2004 - below that, minutes are harder to read
-        return f"{whole:.0f} s"
-    return f"{whole // 60:.0f} min {whole % 60:.0f} s"

@@ -18,6 +18,7 @@ from previewbot.core.actions import (
     FailRelease,
     Prepare,
     RemoveRelease,
+    RemoveVolumes,
     Route,
     StartBuild,
     StartRelease,
@@ -25,7 +26,7 @@ from previewbot.core.actions import (
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
 from previewbot.core.model import Reason, Record, ReleaseRecord, ReleaseSpec, ReleaseState
-from previewbot.core.plan import Situation
+from previewbot.core.situation import Situation
 from previewbot.engine.count import counted
 from previewbot.engine.errands import Errands
 from previewbot.engine.world import World
@@ -106,6 +107,9 @@ class Actor:
                 with self._counted(action, record.key):
                     await self.world.runtime.remove(record.key, revision)
                 await self._retire(revision, situation)
+            case RemoveVolumes(names):
+                with self._counted(action, record.key):
+                    await self.world.runtime.remove_volumes(record.key, names)
             case DeleteEnvironment():
                 await self.errands.settle()
                 with self._counted(action, record.key):
@@ -179,7 +183,7 @@ class Actor:
 
 
 _BEGUN = (CancelBuild, Prepare, StartBuild, StartRelease)
-_Late = FailRelease | Route | RemoveRelease | DeleteEnvironment
+_Late = FailRelease | Route | RemoveRelease | RemoveVolumes | DeleteEnvironment
 
 
 def _is_drift(actions: tuple[Action, ...], situation: Situation) -> bool:

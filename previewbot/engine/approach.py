@@ -16,7 +16,8 @@ from datetime import timedelta
 from previewbot.core.actions import WORLD_CHANGED, Plan
 from previewbot.core.desire import Desired, Present
 from previewbot.core.model import Record, State, Status
-from previewbot.core.plan import Situation, plan
+from previewbot.core.plan import plan
+from previewbot.core.situation import Situation
 from previewbot.engine.act import Actor
 from previewbot.engine.bells import Bell
 from previewbot.engine.ledger import Ledger

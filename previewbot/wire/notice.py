@@ -23,6 +23,7 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.IMAGES_BUILDING: "its images are being built",
     Reason.RELEASE_STARTING: "it is starting",
     Reason.HOOK_RUNNING: "its release hook runs",
+    Reason.RESOURCES_STARTING: "its resources are starting",
     Reason.BUILD_FAILED: "the build failed",
     Reason.BUILD_TIMED_OUT: "the build took longer than it may",
     Reason.SOURCE_REFUSED: "its source cannot be used",
@@ -32,6 +33,8 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.CRASHED: "it does not stay up",
     Reason.UNHEALTHY: "it did not become healthy",
     Reason.HOOK_FAILED: "its release hook failed",
+    Reason.RESOURCE_FAILED: "one of its resources does not work",
+    Reason.SECRETS_MISSING: "secrets are not set",
     Reason.RUNTIME_REFUSED: "it cannot be run here",
     Reason.QUOTA_EXCEEDED: "it needs more than the quota of one preview",
     Reason.UNSCHEDULABLE: "the cluster has no room for it now",
@@ -132,6 +135,8 @@ _FAILURES: Mapping[Reason, str] = {
     Reason.BUILD_TIMED_OUT: "**Build of {commit} took longer than it may** in {detail}",
     Reason.CRASHED: "**{commit} does not stay up**: {detail}",
     Reason.UNHEALTHY: "**{commit} does not become healthy**: {detail}",
+    Reason.RESOURCE_FAILED: "**{commit} has nothing to work with**: {detail}",
+    Reason.SECRETS_MISSING: "**Secrets that {commit} needs are not set**, so nothing was changed: {detail}",
     Reason.HOOK_FAILED: "**The release hook of {commit} failed**: it {detail}",
     Reason.QUOTA_EXCEEDED: "**{commit} needs more than one preview may have**: {detail}",
     Reason.UNSCHEDULABLE: "**The cluster has no room for {commit} now**: {detail}",
@@ -205,12 +210,16 @@ def _flaws(status: Status) -> str:
     return "\n".join(f"- {row}" for row in (*rows, *((f"and {more} more",) if more > 0 else ())))
 
 
+_SPOKE = (Reason.CRASHED, Reason.UNHEALTHY, Reason.HOOK_FAILED, Reason.RESOURCE_FAILED)
+"""Reasons whose output is a program's, not a build's."""
+
+
 def _output(status: Status) -> str:
     if not status.lines:
         return ""
     text = "\n".join(status.lines)[-_OUTPUT_LIMIT:]
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
-    lead = "Its last lines:\n" if status.reason in (Reason.CRASHED, Reason.UNHEALTHY, Reason.HOOK_FAILED) else ""
+    lead = "Its last lines:\n" if status.reason in _SPOKE else ""
     return f"{lead}{fence}text\n{text}\n{fence}"
 
 
@@ -219,6 +228,7 @@ _ADVICE: Mapping[Reason, str] = {
     Reason.BUILD_TIMED_OUT: "Make the build shorter, or ask the operator of previewbot for a longer limit.",
     Reason.CRASHED: "Push a fix, or `/redeploy` to try the same commit again.",
     Reason.UNHEALTHY: "Check `port` and `health` of the service, then push a fix or `/redeploy`.",
+    Reason.RESOURCE_FAILED: "Check its `type`, `version` and `size`, then push a fix or `/redeploy`.",
     Reason.HOOK_FAILED: "Push a fix, or `/redeploy` to run it again.",
     Reason.SOURCE_REFUSED: "Push a commit without it.",
     Reason.BLUEPRINT_FLAWED: "Push a fix; `previewbot validate` finds the same flaws before you push.",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from tests.cluster import disks
 from tests.cluster.box import Box
 
 CLASS = "traefik"
@@ -27,7 +28,8 @@ def kinds(files: Iterable[Path]) -> Iterator[Thing]:
 
 
 def front(box: Box) -> Iterator[Thing]:
-    """Classes for Ingresses and Gateways, and one Gateway that listens where Traefik does."""
+    """Classes for volumes, Ingresses and Gateways, and one Gateway that listens where Traefik does."""
+    yield f"/apis/storage.k8s.io/v1/storageclasses/{disks.CLASS}", disks.storage_class()
     networking, gateways = "networking.k8s.io/v1", "gateway.networking.k8s.io/v1"
     default = {"ingressclass.kubernetes.io/is-default-class": "true"}
     yield (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,7 @@ def second(box: Box, programs: Programs) -> list[Part]:
         Part("kubelet", _kubelet(box, programs)),
         Part("proxy", _proxy(box, programs)),
         Part("coredns", (str(programs["coredns"]), "-conf", str(box.folder / "Corefile"))),
+        Part("disks", _disks(box), variables={"PYTHONPATH": str(Path(__file__).parents[2])}),
     ]
 
 
@@ -141,6 +143,11 @@ def _kubelet(box: Box, programs: Programs) -> tuple[str, ...]:
         f"--node-ip={box.node}",
         f"--root-dir={box.folder / 'kubelet'}",
     )
+
+
+def _disks(box: Box) -> tuple[str, ...]:
+    folder = box.folder / "disks"
+    return (sys.executable, "-m", "tests.cluster.disks", trusted(box, "admin.kubeconfig"), str(folder), NODE)
 
 
 def _traefik(box: Box) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
@@ -13,8 +14,9 @@ import pytest
 
 from previewbot.adapters.kubernetes import KubernetesRuntime
 from previewbot.core.blueprint import Health, Kind
+from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import Instance, InstanceState, Removed, Running, ServiceSpec
+from previewbot.core.model import Instance, InstanceState, ReleaseSpec, Removed, Running, ServiceSpec
 from previewbot.ports import Runtime
 from tests.fakes.runtime import Behaviour, FakeRuntime
 from tests.fixtures.engine import BASE, CRASH, DEAF, SERVE, release, service
@@ -175,6 +177,71 @@ async def test_a_health_command_decides_when_a_service_is_ready(
     await runtime.start(release(key, "r1", service("worker", rises, health=health)), digests)
     (worker,) = await _settled(runtime, key, "r1")
     assert worker.state is InstanceState.READY
+
+
+async def test_secret_variables_reach_the_service_that_they_are_for_and_no_other(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    say = ("sh", "-c", "echo token=$TOKEN; sleep 1000")
+    spec = release(key, "r1", service("one", say), service("two", say))
+    await runtime.start(spec, digests, sealed={"one": {"TOKEN": "a$(b) ${c}"}})
+    await _settled(runtime, key, "r1")
+    if isinstance(runtime, FakeRuntime):
+        assert runtime.sealed(key, "r1") == {"one": {"TOKEN": "a$(b) ${c}"}}
+    else:
+        assert await runtime.tail(key, "r1", "one", lines=1) == ("token=a$(b) ${c}",)
+        assert await runtime.tail(key, "r1", "two", lines=1) == ("token=",)
+
+
+def _server(key: Key, revision: str, word: str) -> ReleaseSpec:
+    """A resource: it writes down the word it was made with, once, and says what is written down."""
+    command = ("sh", "-c", f"test -e /data/word || echo {word} > /data/word; cat /data/word; {' '.join(SERVE)}")
+    server = replace(service("db", command, 8080), volumes={"/data": "db-1"})
+    return replace(release(key, revision, server), resource="db")
+
+
+async def test_a_resource_is_told_from_releases_and_its_data_outlives_it(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    await runtime.start(_server(key, "db-aaaa", "first"), digests)
+    await _settled(runtime, key, "db-aaaa")
+    observed = await runtime.observe(key)
+    assert [(each.revision, each.resource) for each in observed.releases] == [("db-aaaa", "db")]
+    assert observed.volumes == {"db-1"}
+    with pytest.raises(Transient):
+        await runtime.remove_volumes(key, {"db-1"})
+    await runtime.remove(key, "db-aaaa")
+    await _absent(runtime, key, "db-aaaa")
+    await runtime.start(_server(key, "db-bbbb", "second"), digests)
+    await _settled(runtime, key, "db-bbbb")
+    if not isinstance(runtime, FakeRuntime):
+        assert await runtime.tail(key, "db-bbbb", "db", lines=1) == ("first",)
+    await runtime.remove(key, "db-bbbb")
+    await _absent(runtime, key, "db-bbbb")
+    assert (await runtime.remove_volumes(key, {"db-1", "never"})).volumes == 1
+    assert (await runtime.observe(key)).volumes == frozenset()
+
+
+async def _absent(runtime: Runtime, key: Key, revision: str) -> None:
+    async with asyncio.timeout(40):
+        while (await runtime.observe(key)).release(revision):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_service_reaches_a_resource_that_it_needs_by_its_name(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    ask = ("sh", "-c", "until wget -qO- http://db:8080/hostname; do sleep 0.2; done; sleep 1000")
+    await runtime.start(_server(key, "db-aaaa", "x"), digests)
+    await runtime.start(release(key, "r1", replace(service("web", ask), needs=("db",))), digests)
+    async with asyncio.timeout(40):
+        while not isinstance(runtime, FakeRuntime) and not any(
+            "db" in line for line in await runtime.tail(key, "r1", "web", lines=1)
+        ):
+            await asyncio.sleep(0.1)
+    removed = await runtime.delete(key)
+    await _gone(runtime, key)
+    assert removed.total >= 1
 
 
 async def test_two_releases_run_side_by_side_and_removing_one_leaves_the_other(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from previewbot.core.actions import FailRelease, Route, StartBuild, StartRelease
 from previewbot.core.blueprint import Flaw, Hook, Hooks
 from previewbot.core.desire import Absent, Address, Basis, Desired, Present, Unchanged, host_names, present
-from previewbot.core.model import BuildRecord, BuildState, Instance, InstanceState, Reason, State
+from previewbot.core.model import BuildRecord, BuildState, Instance, InstanceState, Reason, ReleaseSpec, State
 from tests.core.facts import API, BLUEPRINT, COMMIT, KEY, NOW, OLDER, PULL, WEB
 from tests.core.toy import Toy, settle
 
@@ -267,6 +268,74 @@ def test_a_serving_release_is_put_back_whole_and_without_its_hook() -> None:
     toy.begun.clear()
     assert settle(toy, STAGED).status.state is State.READY
     assert toy.begun == ["api", "web"]
+
+
+def _with_database(wanted: Present, revision: str = "db-1111", volume: str = "db-16") -> Present:
+    server = replace(wanted.release.services[1], name="db", build=None, image="postgres:16", volumes={"/data": volume})
+    database = ReleaseSpec(KEY, revision, "shop", "", (server,), resource="db")
+    return replace(wanted, resources=(database,))
+
+
+def test_a_release_comes_after_its_resources_which_come_up_while_images_are_built() -> None:
+    toy = Toy()
+    toy.step(_with_database(NEW))
+    assert toy.started == ["db-1111"]
+    assert toy.building
+    assert settle(toy, _with_database(NEW)).status.state is State.READY
+    assert toy.begun == ["db", "api", "web"]
+
+
+def test_resources_stay_over_releases_flaws_and_builds() -> None:
+    toy = Toy()
+    settle(toy, _with_database(OLD))
+    settle(toy, _with_database(NEW))
+    settle(toy, FLAWED)
+    assert toy.begun.count("db") == 1
+    assert "db-1111" in toy.running
+
+
+def test_a_resource_is_replaced_in_place_and_its_old_volume_goes_last() -> None:
+    toy = Toy()
+    settle(toy, _with_database(OLD))
+    newer = _with_database(NEW, "db-2222", "db-17")
+    toy.step(newer)
+    assert "db-1111" in toy.running, "not before the images are there"
+    assert settle(toy, newer).status.state is State.READY
+    assert "db-1111" not in toy.running
+    assert toy.volumes == {"db-17"}
+
+
+def test_a_resource_that_the_blueprint_drops_goes_with_its_data_once_its_last_user_is_gone() -> None:
+    toy = Toy()
+    settle(toy, _with_database(OLD))
+    toy.step(NEW)
+    toy.pass_time()
+    toy.step(NEW)
+    assert "db-1111" in toy.running
+    assert settle(toy, NEW).status.state is State.READY
+    assert "db-1111" not in toy.running
+    assert toy.volumes == set()
+
+
+def test_a_resource_that_does_not_come_up_is_told_and_tried_again_after_a_push() -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    toy.bad_services = {"db"}
+    status = settle(toy, _with_database(NEW)).status
+    assert (status.state, status.reason) == (State.FAILED, Reason.RESOURCE_FAILED)
+    assert status.detail == "resource **db** exits with code 1"
+    assert OLD.release.revision in toy.running
+    assert toy.begun.count("db") == 1
+    toy.bad_services = set()
+    toy.record = replace(toy.record, triggered_at=toy.now + timedelta(seconds=1))
+    assert settle(toy, _with_database(NEW)).status.state is State.READY
+
+
+def test_everything_goes_with_the_environment() -> None:
+    toy = Toy()
+    settle(toy, _with_database(NEW))
+    assert settle(toy, Absent(Reason.CLOSED)).status.state is State.GONE
+    assert (toy.running, toy.volumes) == ({}, set())
 
 
 def test_the_time_since_when_a_state_holds_outlives_further_looks() -> None:

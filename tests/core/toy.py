@@ -14,6 +14,7 @@ from previewbot.core.actions import (
     Plan,
     Prepare,
     RemoveRelease,
+    RemoveVolumes,
     Route,
     StartBuild,
     StartRelease,
@@ -33,7 +34,8 @@ from previewbot.core.model import (
     Removed,
     Running,
 )
-from previewbot.core.plan import Situation, plan
+from previewbot.core.plan import plan
+from previewbot.core.situation import Situation
 from tests.core.facts import KEY, NOW
 
 DRAIN = timedelta(seconds=3)
@@ -60,6 +62,11 @@ class Toy:
     begun: list[str] = field(default_factory=list)
     """Services, in their order."""
     jobs: set[str] = field(default_factory=set)
+    resources: dict[str, str] = field(default_factory=dict)
+    """Revision to the name of the resource."""
+    volumes: set[str] = field(default_factory=set)
+    mounted: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Revision to the volumes that it mounts."""
 
     def situation(self, desired: Desired) -> Situation:
         wanted = {order.image for order in desired.orders} if isinstance(desired, Present) else set()
@@ -68,9 +75,10 @@ class Toy:
             desired=desired,
             observed=Observed(
                 releases=tuple(
-                    Running(name, tuple(self.running.get(name, ())))
+                    Running(name, tuple(self.running.get(name, ())), resource=self.resources.get(name))
                     for name in sorted(self.prepared | self.running.keys())
                 ),
+                volumes=frozenset(self.volumes),
                 routes=dict(self.routes),
             ),
             record=self.record,
@@ -133,7 +141,12 @@ class Toy:
                 self.prepared.discard(revision)
                 if revision in self.releases and self.releases[revision].state is ReleaseState.SERVING:
                     self.releases[revision] = replace(self.releases[revision], state=ReleaseState.RETIRED)
+            case RemoveVolumes(names):
+                used = {volume for revision in self.running for volume in self.mounted.get(revision, ())}
+                assert not used & names, "no server may run on a volume that goes"
+                self.volumes -= names
             case DeleteEnvironment():
+                self.volumes.clear()
                 taken = Removed(containers=sum(map(len, self.running.values())), networks=len(self.prepared))
                 self.record = replace(self.record, removed=self.record.removed + taken)
                 self.running.clear()
@@ -141,6 +154,10 @@ class Toy:
 
     def _start(self, release: ReleaseSpec, services: Collection[str]) -> None:
         self.started.append(release.revision)
+        self.volumes |= release.volumes
+        self.mounted[release.revision] = release.volumes
+        if release.resource:
+            self.resources[release.revision] = release.resource
         self.prepared.add(release.revision)
         there = {each.service: each for each in self.running.get(release.revision, ())}
         self.running.setdefault(release.revision, []).extend(
@@ -155,6 +172,8 @@ class Toy:
         self.jobs |= {each.name for each in release.services if each.kind is Kind.JOB}
         if release.revision not in self.releases or self.releases[release.revision].state is not ReleaseState.SERVING:
             self._remember(release, ReleaseState.STARTING)
+        if release.resource:
+            return
         hosts = {service.name: service.host for service in release.services if service.host}
         self.record = replace(self.record, hosts=hosts, created_at=self.record.created_at or self.now)
 

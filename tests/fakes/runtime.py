@@ -10,6 +10,7 @@ from previewbot.core.blueprint import Kind
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Instance, InstanceState, Observed, ReleaseSpec, Removed, Running, ServiceSpec
+from previewbot.ports import Sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class _Release:
     instances: dict[tuple[str, int], Instance] = field(default_factory=dict)
     spec: dict[str, ServiceSpec] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    resource: str | None = None
+    sealed: Sealed = field(default_factory=dict)
 
 
 class FakeRuntime:
@@ -38,6 +41,7 @@ class FakeRuntime:
     def __init__(self, behave: Callable[[ServiceSpec], Behaviour] = lambda _: READY) -> None:
         self.behave = behave
         self._releases: dict[Key, dict[str, _Release]] = {}
+        self._volumes: dict[Key, set[str]] = {}
         self._said: dict[tuple[Key, str, str], tuple[str, ...]] = {}
         self._listeners: set[asyncio.Queue[Key | None]] = set()
         self._ports = iter(range(20000, 65000))
@@ -68,6 +72,10 @@ class FakeRuntime:
         """What a release was started with."""
         return self._releases[key][revision].digests
 
+    def sealed(self, key: Key, revision: str) -> Sealed:
+        """The secret variables of a release."""
+        return self._releases[key][revision].sealed
+
     # --- the port ---------------------------------------------------------------------------------------------------
 
     async def observe(self, key: Key) -> Observed:
@@ -75,25 +83,38 @@ class FakeRuntime:
         own = self._releases.get(key, {})
         return Observed(
             tuple(
-                Running(revision, tuple(each.instances[place] for place in sorted(each.instances)))
+                Running(
+                    revision,
+                    tuple(each.instances[place] for place in sorted(each.instances)),
+                    resource=each.resource,
+                )
                 for revision, each in sorted(own.items())
-            )
+            ),
+            volumes=frozenset(self._volumes.get(key, ())),
         )
 
     async def keys(self) -> frozenset[Key]:
         self._ask()
-        return frozenset(self._releases)
+        return frozenset(self._releases) | frozenset(self._volumes)
 
     async def prepare(self, key: Key, revision: str) -> None:
         self._ask()
         self._releases.setdefault(key, {}).setdefault(revision, _Release())
 
     async def start(
-        self, release: ReleaseSpec, digests: Mapping[str, str], services: Collection[str] | None = None
+        self,
+        release: ReleaseSpec,
+        digests: Mapping[str, str],
+        services: Collection[str] | None = None,
+        sealed: Sealed | None = None,
     ) -> None:
         await self.prepare(release.key, release.revision)
         own = self._releases[release.key][release.revision]
         wanted = [each for each in release.services if services is None or each.name in services]
+        own.resource = release.resource
+        own.sealed = {**own.sealed, **(sealed or {})}
+        if release.volumes:
+            self._volumes.setdefault(release.key, set()).update(release.volumes)
         own.digests = {**own.digests, **{each.image: digests[each.image] for each in wanted if each.build}}
         for service in wanted:
             own.spec[service.name] = service
@@ -125,11 +146,24 @@ class FakeRuntime:
         if gone is None:
             return Removed()
         self._tell(key)
-        return Removed(containers=len(gone.instances), networks=1)
+        return Removed(containers=len(gone.instances), networks=0 if gone.resource else 1)
+
+    async def remove_volumes(self, key: Key, names: Collection[str]) -> Removed:
+        self._ask()
+        own = self._volumes.get(key, set())
+        specs = [spec for one in self._releases.get(key, {}).values() for spec in one.spec.values()]
+        if any(each in names for spec in specs for each in spec.volumes.values()):
+            raise Transient("A volume is still in use.")
+        gone = own & set(names)
+        own -= gone
+        if not own:
+            self._volumes.pop(key, None)
+        return Removed(volumes=len(gone))
 
     async def delete(self, key: Key) -> Removed:
         self._ask()
-        return sum([await self.remove(key, revision) for revision in list(self._releases.get(key, {}))], Removed())
+        removed = [await self.remove(key, revision) for revision in list(self._releases.get(key, {}))]
+        return sum(removed, Removed(volumes=len(self._volumes.pop(key, ()))))
 
     async def changes(self) -> AsyncIterator[Key]:
         self._ask()

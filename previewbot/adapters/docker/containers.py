@@ -6,12 +6,12 @@ Field names are those of the Docker Engine API (``POST /containers/create``, ``P
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from previewbot.adapters.docker.images import Image
-from previewbot.adapters.docker.labels import INDEX, SERVICE, Names, Target
+from previewbot.adapters.docker.labels import INDEX, RESOURCE, SERVICE, Names, Target
 from previewbot.adapters.docker.limits import MIB, Limits
 from previewbot.core.ids import Key
 from previewbot.core.model import ServiceSpec
@@ -29,6 +29,8 @@ class Berth:
     revision: str
     service: ServiceSpec
     index: int
+    resource: str | None = None
+    """The resource that it is, where it is none of the app's own services."""
 
     def name(self, names: Names) -> str:
         """Its name in the engine."""
@@ -37,22 +39,30 @@ class Berth:
     def labels(self, names: Names) -> dict[str, str]:
         """Its labels."""
         own = {SERVICE: self.service.name, INDEX: str(self.index)}
+        if self.resource is not None:
+            own[RESOURCE] = self.resource
         return names.labels(self.key, self.revision) | own | Target.of(self.service).labels()
 
+    def network(self, names: Names) -> str:
+        """The network on which its siblings find it by its name."""
+        return names.resources(self.key) if self.resource else names.network(self.key, self.revision)
 
-def container(berth: Berth, image: Image, *, names: Names, limits: Limits) -> dict[str, Any]:
-    """Describe a container."""
-    service, network = berth.service, names.network(berth.key, berth.revision)
+
+def container(berth: Berth, image: Image, sealed: Mapping[str, str], *, names: Names, limits: Limits) -> dict[str, Any]:
+    """Describe a container; ``sealed`` are the variables of its environment that are secret."""
+    service, network = berth.service, berth.network(names)
     made: dict[str, Any] = {
         "Image": image.id,
         "Hostname": service.name[:_HOST_NAME_LIMIT],
-        "Env": [f"{name}={value}" for name, value in service.env.items()],
+        "Env": [f"{name}={value}" for name, value in {**service.env, **sealed}.items()],
         "Labels": berth.labels(names),
         "HostConfig": _host(berth, image.volumes, names, limits),
         "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": [service.name]}}},
     }
     if service.command is not None:
         made["Cmd"] = list(service.command)
+    if service.user is not None:
+        made["User"] = f"{service.user}:{service.user}"
     if service.port is not None:
         made["ExposedPorts"] = {f"{service.port}/tcp": {}}
     return made
@@ -60,7 +70,7 @@ def container(berth: Berth, image: Image, *, names: Names, limits: Limits) -> di
 
 def _host(berth: Berth, volumes: Iterable[str], names: Names, limits: Limits) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "NetworkMode": names.network(berth.key, berth.revision),
+        "NetworkMode": berth.network(names),
         "Init": True,
         "RestartPolicy": {"Name": "unless-stopped" if berth.service.kind.stays else "no"},
         "CapDrop": ["ALL"],
@@ -70,7 +80,10 @@ def _host(berth: Berth, volumes: Iterable[str], names: Names, limits: Limits) ->
         "NanoCpus": int(limits.cpus * _NANO),
         "PidsLimit": limits.pids,
         "LogConfig": _log(limits),
-        "Mounts": [_volume(folder, berth, names) for folder in volumes],
+        "Mounts": [
+            *_kept(berth, names),
+            *(_passing(each, berth, names) for each in volumes if not _is_kept(each, berth)),
+        ],
     }
     if berth.service.port is not None:
         # An empty port is any free one; loopback alone, so that nothing but the front door's machine reaches it.
@@ -85,7 +98,17 @@ def _log(limits: Limits) -> dict[str, Any]:
     return {"Type": "json-file", "Config": {"max-size": f"{size}m", "max-file": str(_LOG_FILES)}}
 
 
-def _volume(folder: str, berth: Berth, names: Names) -> dict[str, Any]:
+def _kept(berth: Berth, names: Names) -> list[dict[str, Any]]:
+    """The volumes that belong to the environment, and outlive this container."""
+    own = berth.service.volumes
+    return [{"Type": "volume", "Source": names.volume(berth.key, own[path]), "Target": path} for path in sorted(own)]
+
+
+def _is_kept(folder: str, berth: Berth) -> bool:
+    return any(folder.rstrip("/") == path.rstrip("/") for path in berth.service.volumes)
+
+
+def _passing(folder: str, berth: Berth, names: Names) -> dict[str, Any]:
     """A volume without a name goes with its container; labelled, it is found should that ever fail."""
     labels = names.labels(berth.key, berth.revision)
     return {"Type": "volume", "Target": folder, "VolumeOptions": {"Labels": labels}}

@@ -6,7 +6,7 @@ Everything is found by labels, so a foreign thing can neither be listed nor remo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from docker.errors import APIError, NotFound
 from previewbot.adapters.docker import facts
 from previewbot.adapters.docker.engine import Engine, is_conflict
 from previewbot.adapters.docker.facts import Facts
-from previewbot.adapters.docker.labels import REVISION, Names, Target, key_of
+from previewbot.adapters.docker.labels import RESOURCE, REVISION, VOLUME, Names, Target, key_of
 from previewbot.adapters.together import every
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
@@ -48,6 +48,17 @@ class Things:
         """The environments of which anything is there."""
         found = (key_of(_labels(each)) for each in (*self.containers, *self.networks, *self.volumes))
         return frozenset(key for key in found if key)
+
+    @property
+    def resources(self) -> Mapping[str, str]:
+        """Those releases that are resources: revision to the name of the resource."""
+        labels = [_labels(each) for each in self.containers]
+        return {each[REVISION]: each[RESOURCE] for each in labels if RESOURCE in each and REVISION in each}
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """The volumes that belong to an environment: name to what the engine calls it."""
+        return {_labels(each)[VOLUME]: each["Name"] for each in self.volumes if VOLUME in _labels(each)}
 
     @property
     def leftovers(self) -> int:

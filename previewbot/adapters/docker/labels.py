@@ -18,6 +18,8 @@ REVISION = "previewbot.revision"
 SERVICE = "previewbot.service"
 INDEX = "previewbot.index"
 IMAGE = "previewbot.image"
+RESOURCE = "previewbot.resource"
+VOLUME = "previewbot.volume"
 _PORT = "previewbot.port"
 _KIND = "previewbot.kind"
 _HOST = "previewbot.host"
@@ -41,6 +43,14 @@ class Names:
     def container(self, key: Key, revision: str, service: str, index: int) -> str:
         """Name one container of a release."""
         return f"{self.network(key, revision)}-{_checked(service)}-{index}"
+
+    def resources(self, key: Key) -> str:
+        """Name the network on which an environment's resources are."""
+        return self.network(key, "resources")
+
+    def volume(self, key: Key, name: str) -> str:
+        """Name a volume that belongs to an environment."""
+        return f"{self.prefix}{key}-{_checked(name)}"
 
     def tag(self, image: str) -> str:
         """Name an image."""

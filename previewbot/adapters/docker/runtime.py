@@ -20,7 +20,7 @@ from previewbot.adapters.docker.engine import Engine, describe, explain, is_conf
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
-from previewbot.adapters.docker.labels import INDEX, REVISION, SERVICE, Names
+from previewbot.adapters.docker.labels import INDEX, REVISION, SERVICE, VOLUME, Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.news import News
 from previewbot.adapters.docker.watch import judge_job
@@ -39,6 +39,10 @@ from previewbot.core.model import (
     Running,
     ServiceSpec,
 )
+from previewbot.ports import Sealed
+
+Json = dict[str, Any]
+"""What the engine's API is told."""
 
 
 class DockerRuntime:
@@ -61,11 +65,16 @@ class DockerRuntime:
         seen = await every(self._inventory.inspect(each["Id"]) for each in things.containers if counts(each))
         instances = await every(self._instance(key, each) for each in seen if each and (each.is_alive or each.is_job))
         self._watches.keep_only(key, [each["Id"] for each in things.containers])
+        resources = things.resources
         releases = tuple(
-            Running(revision, tuple(sorted((each for own, each in instances if own == revision), key=_order)))
+            Running(
+                revision,
+                tuple(sorted((each for own, each in instances if own == revision), key=_order)),
+                resource=resources.get(revision),
+            )
             for revision in things.revisions
         )
-        return Observed(releases=releases, leftovers=things.leftovers)
+        return Observed(releases=releases, leftovers=things.leftovers, volumes=frozenset(things.kept))
 
     async def _instance(self, key: Key, found: Facts) -> tuple[str, Instance]:
         verdict = judge_job(found) if found.is_job else await self._watches.judge(key, found)
@@ -113,10 +122,14 @@ class DockerRuntime:
     async def prepare(self, key: Key, revision: str) -> None:
         """See ``Runtime.prepare``."""
         async with self._lock(key, revision):
-            await self._ensure_network(key, revision)
+            await self._ensure_network(key, self._names.network(key, revision), revision)
 
     async def start(
-        self, release: ReleaseSpec, digests: Mapping[str, str], services: Collection[str] | None = None
+        self,
+        release: ReleaseSpec,
+        digests: Mapping[str, str],
+        services: Collection[str] | None = None,
+        sealed: Sealed | None = None,
     ) -> None:
         """See ``Runtime.start``: returns when every container was started, not when it is ready."""
         key, revision = release.key, release.revision
@@ -124,25 +137,40 @@ class DockerRuntime:
         async with self._lock(key, revision):
             found, _, found_images = await asyncio.gather(
                 self._inventory.containers(key, revision),
-                self._ensure_network(key, revision),
+                self._make_room(release),
                 every(self._image(service, digests) for service in wanted),
             )
             by_name = {name.lstrip("/"): each for each in found for name in each["Names"]}
-            await every(
-                self._bring_up(Berth(key, revision, service, index), image, by_name)
+
+            def body(berth: Berth, image: Image) -> Json:
+                own = (sealed or {}).get(berth.service.name, {})
+                return containers.container(berth, image, own, names=self._names, limits=self._limits)
+
+            berths = [
+                (Berth(key, revision, service, index, release.resource), image)
                 for service, image in zip(wanted, found_images, strict=True)
                 for index in range(service.replicas)
-            )
+            ]
+            await every(self._bring_up(berth, body(berth, image), by_name) for berth, image in berths)
+
+    async def _make_room(self, release: ReleaseSpec) -> None:
+        """Make the networks and volumes that the containers of a release are put on."""
+        key, revision = release.key, release.revision
+        if not release.resource:
+            await self._ensure_network(key, self._names.network(key, revision), revision)
+        if release.resource or any(each.needs for each in release.services):
+            await self._ensure_network(key, self._names.resources(key))
+        await every(self._ensure_volume(key, each) for each in sorted(release.volumes))
 
     async def _image(self, service: ServiceSpec, digests: Mapping[str, str]) -> Image:
         if service.build is None:
             return await images.fetch(self._engine, service.image)
         return await images.find(self._engine, digests[service.image])
 
-    async def _ensure_network(self, key: Key, revision: str) -> None:
-        if await self._inventory.networks(key, revision):
+    async def _ensure_network(self, key: Key, name: str, revision: str | None = None) -> None:
+        if any(each["Name"] == name for each in await self._inventory.networks(key, revision)):
             return
-        name, labels = self._names.network(key, revision), self._names.labels(key, revision)
+        labels = self._names.labels(key, revision)
         try:
             await self._engine.call(
                 lambda client: client.create_network(name, driver="bridge", labels=labels, check_duplicate=True)
@@ -150,15 +178,23 @@ class DockerRuntime:
         except APIError as error:
             raise _foreign("network", name) from error
 
-    async def _bring_up(self, berth: Berth, image: Image, found: Mapping[str, Thing]) -> None:
+    async def _ensure_volume(self, key: Key, name: str) -> None:
+        called, labels = self._names.volume(key, name), {**self._names.labels(key), VOLUME: name}
+        # The engine gives the one that is there, if there is one.
+        made = await self._engine.call(lambda client: client.create_volume(called, labels=labels))
+        if not self._names.owns(made["Labels"], key):
+            raise _foreign("volume", called)
+
+    async def _bring_up(self, berth: Berth, body: Json, found: Mapping[str, Thing]) -> None:
         name = berth.name(self._names)
         there = found.get(name)
         if there and counts(there):
             return
-        body = containers.container(berth, image, names=self._names, limits=self._limits)
 
         def run(client: docker.APIClient) -> dict[str, Any]:
             made = there["Id"] if there else self._create(client, name, body)
+            if berth.service.needs:
+                _connect(client, made, self._names.resources(berth.key))
             client.start(made)
             inspected: dict[str, Any] = client.inspect_container(made)
             return inspected
@@ -188,6 +224,13 @@ class DockerRuntime:
         async with self._lock(key, revision):
             return await self._take(key, await self._inventory.things(key, revision))
 
+    async def remove_volumes(self, key: Key, names: Collection[str]) -> Removed:
+        """See ``Runtime.remove_volumes``."""
+        kept = (await self._inventory.things(key)).kept
+        return Removed(
+            volumes=sum(await every(self._inventory.remove_volume(kept[each]) for each in names if each in kept))
+        )
+
     async def delete(self, key: Key) -> Removed:
         """See ``Runtime.delete``: release by release, then whatever belongs to none."""
         revisions = (await self._inventory.things(key)).revisions
@@ -214,6 +257,15 @@ class DockerRuntime:
 
 def _order(instance: Instance) -> tuple[str, int]:
     return instance.service, instance.index
+
+
+def _connect(client: docker.APIClient, id: str, network: str) -> None:
+    """Put a container that does not run yet on one more network; the oldest engines do not do that as it is made."""
+    try:
+        client.connect_container_to_network(id, network)
+    except APIError as error:
+        if "already exists in network" not in str(error):
+            raise
 
 
 def _foreign(kind: str, name: str) -> Refused:

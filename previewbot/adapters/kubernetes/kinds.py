@@ -49,6 +49,7 @@ ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts")
 QUOTA = Kind("ResourceQuota", "", "v1", "resourcequotas")
 LIMIT_RANGE = Kind("LimitRange", "", "v1", "limitranges")
 DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments")
+CLAIM = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims")
 JOB = Kind("Job", "batch", "v1", "jobs")
 POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
 INGRESS = Kind("Ingress", "networking.k8s.io", "v1", "ingresses")
@@ -66,6 +67,7 @@ _ALL = (
     LIMIT_RANGE,
     DEPLOYMENT,
     JOB,
+    CLAIM,
     POLICY,
     INGRESS,
     HTTP_ROUTE,

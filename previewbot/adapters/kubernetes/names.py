@@ -14,6 +14,8 @@ INSTANCE = "previewbot.dev/instance"
 KEY = "previewbot.dev/key"
 REVISION = "previewbot.dev/revision"
 SERVICE = "previewbot.dev/service"
+RESOURCE = "previewbot.dev/resource"
+VOLUME = "previewbot.dev/volume"
 SEAL = "previewbot.dev/seal"
 """The annotation with the hash of what we applied; see ``drift``."""
 

@@ -81,12 +81,25 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class Volumes:
+    """The volumes of resources."""
+
+    storage_class: str | None = None
+    """``None`` is the cluster's default."""
+    size: str = "1Gi"
+    """As the API server would write it."""
+    access_mode: str = "ReadWriteOnce"
+    """``ReadWriteMany`` where services on several nodes share one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """Everything."""
 
     sizes: Sizes = Sizes()
     network: Network = Network()
     routing: Routing = Routing()
+    volumes: Volumes = Volumes()
     quota: Mapping[str, str] = field(
         default_factory=lambda: {
             "pods": "20",

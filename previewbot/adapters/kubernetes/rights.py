@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from previewbot.adapters.kubernetes.api import Api
 from previewbot.adapters.kubernetes.kinds import (
     ACCOUNT,
+    CLAIM,
     DEPLOYMENT,
     JOB,
     LIMIT_RANGE,
@@ -42,7 +43,7 @@ class Right:
 
 def needed(routing: Routing) -> Sequence[Right]:
     """Everything that previewbot does; ``deploy/helm`` grants just that."""
-    whole = (ACCOUNT, QUOTA, LIMIT_RANGE, SERVICE, DEPLOYMENT, JOB, POLICY, route_kind(routing))
+    whole = (ACCOUNT, QUOTA, LIMIT_RANGE, SERVICE, CLAIM, DEPLOYMENT, JOB, POLICY, route_kind(routing))
     return (
         Right(NAMESPACE, ("get", "list", "watch", "create", "patch", "delete")),
         Right(POD, ("list", "watch", "delete")),

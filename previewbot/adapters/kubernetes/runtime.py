@@ -18,6 +18,7 @@ from previewbot.adapters.kubernetes.endings import ending
 from previewbot.adapters.kubernetes.findings import Findings
 from previewbot.adapters.kubernetes.kinds import (
     ACCOUNT,
+    CLAIM,
     DEPLOYMENT,
     JOB,
     LIMIT_RANGE,
@@ -32,16 +33,16 @@ from previewbot.adapters.kubernetes.kinds import (
     is_ending,
 )
 from previewbot.adapters.kubernetes.mirror import Mirror
-from previewbot.adapters.kubernetes.names import REVISION, Names
+from previewbot.adapters.kubernetes.names import RESOURCE, REVISION, VOLUME, Names
 from previewbot.adapters.kubernetes.names import SERVICE as SERVICE_LABEL
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.adapters.kubernetes.verdicts import judge, judge_job
-from previewbot.adapters.kubernetes.workload import CONTAINER, Program
+from previewbot.adapters.kubernetes.workload import CONTAINER, Berth, Program
 from previewbot.adapters.kubernetes.writer import Writer
 from previewbot.adapters.readable import readable
 from previewbot.adapters.together import every
-from previewbot.core.errors import Refused
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import (
     Instance,
@@ -52,9 +53,9 @@ from previewbot.core.model import (
     Running,
     ServiceSpec,
 )
-from previewbot.ports import Clock
+from previewbot.ports import Clock, Sealed
 
-_WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERVICE, DEPLOYMENT, JOB, POD)
+_WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERVICE, CLAIM, DEPLOYMENT, JOB, POD)
 
 _FENCE = (ACCOUNT, QUOTA, LIMIT_RANGE, POLICY)
 _LAST_WORDS = timedelta(seconds=1)
@@ -111,6 +112,7 @@ class KubernetesRuntime:
         return Observed(
             releases=self._releases(key, living[0]["metadata"]["name"], now, drifted.revisions),
             leftovers=len(living),
+            volumes=frozenset(_volume(each) for each in self._mirror.of(CLAIM, living[0]["metadata"]["name"])),
             ending=endings,
             drifted=drifted.fence,
         )
@@ -134,6 +136,9 @@ class KubernetesRuntime:
             pods.setdefault(_berth(pod), []).append(pod)
         services = {_berth(each): each for each in self._mirror.of(SERVICE, namespace)}
         instances: dict[str, list[Instance]] = {revision: [] for revision, _ in services}
+        resources = self._resources(namespace)
+        # A resource is there until its last pod is gone: its successor uses the same files.
+        instances |= {revision: [] for revision in resources}
         looks: list[datetime] = []
         for deployment in self._mirror.of(DEPLOYMENT, namespace):
             berth = _berth(deployment)
@@ -147,9 +152,20 @@ class KubernetesRuntime:
             looks += [sight.look_at] if sight.look_at else []
         self._look_again(key, min(looks, default=None), now)
         return tuple(
-            Running(revision, tuple(sorted(found, key=_order)), drifted=revision in drifted)
+            Running(
+                revision,
+                tuple(sorted(found, key=_order)),
+                drifted=revision in drifted,
+                resource=resources.get(revision),
+            )
             for revision, found in sorted(instances.items())
         )
+
+    def _resources(self, namespace: str) -> Mapping[str, str]:
+        """Those releases that are resources: revision to the name of the resource."""
+        things = (each for kind in (SERVICE, POD) for each in self._mirror.of(kind, namespace))
+        labels = [each["metadata"].get("labels") or {} for each in things]
+        return {each.get(REVISION, ""): each[RESOURCE] for each in labels if RESOURCE in each}
 
     def _look_again(self, key: Key, at: datetime | None, now: datetime) -> None:
         """Wake the environment when time alone may have changed a verdict."""
@@ -206,7 +222,11 @@ class KubernetesRuntime:
             await self._enclose(key)
 
     async def start(
-        self, release: ReleaseSpec, digests: Mapping[str, str], services: Collection[str] | None = None
+        self,
+        release: ReleaseSpec,
+        digests: Mapping[str, str],
+        services: Collection[str] | None = None,
+        sealed: Sealed | None = None,
     ) -> None:
         """See ``Runtime.start``: returns when everything was applied, not when it is ready."""
         await self._mirror.ready()
@@ -214,18 +234,35 @@ class KubernetesRuntime:
         async with self._lock(release.key):
             place = await self._enclose(release.key)
             siblings = await self._addresses(place, release)
+            await every(self._claim(place, each) for each in sorted(release.volumes))
             images = {each.name: digests.get(each.image) if each.build else each.image for each in wanted}
 
             async def deploy(spec: ServiceSpec, image: str) -> None:
-                program = Program(image, await self._user_of(image), siblings)
-                await self._writer.apply(workload.program(place, release.revision, spec, program))
+                own = (sealed or {}).get(spec.name, {})
+                user = spec.user if spec.user is not None else await self._user_of(image)
+                program = Program(image, user, {} if release.resource else siblings, sorted(own))
+                await self._deploy(Berth(place, release.revision, spec, release.resource), program, own)
 
             known = ((spec, image) for spec in wanted if (image := images[spec.name]))
             await every(deploy(spec, image) for spec, image in known)
 
+    async def _deploy(self, berth: Berth, program: Program, sealed: Mapping[str, str]) -> None:
+        """Run one service; its secrets are there before it, and go with it. They are written and never read back."""
+        if sealed:
+            await self._api.apply(workload.secret(berth, sealed))
+        made = await self._writer.apply(workload.workload(berth, program))
+        if sealed:
+            await self._api.apply(workload.secret(berth, sealed, made))
+
+    async def _claim(self, place: Place, name: str) -> None:
+        """Make a volume; one that is there stays as it is, for no claim can be changed."""
+        if self._mirror.find(CLAIM, place.namespace, name) is None:
+            await self._writer.apply(workload.claim(place, name))
+
     async def _addresses(self, place: Place, release: ReleaseSpec) -> Mapping[str, str]:
         specs = [each for each in release.services if each.port is not None]
-        made = await every(self._writer.apply(workload.service(place, release.revision, each)) for each in specs)
+        berths = [Berth(place, release.revision, each, release.resource) for each in specs]
+        made = await every(self._writer.apply(workload.service(each)) for each in berths)
         return {spec.name: found["spec"]["clusterIP"] for spec, found in zip(specs, made, strict=True)}
 
     async def _enclose(self, key: Key) -> Place:
@@ -303,6 +340,20 @@ class KubernetesRuntime:
             deleted = await every(self._writer.delete(each) for each in gone)
             return Removed(containers=pods if any(deleted) else 0)
 
+    async def remove_volumes(self, key: Key, names: Collection[str]) -> Removed:
+        """See ``Runtime.remove_volumes``."""
+        await self._mirror.ready()
+        async with self._lock(key):
+            home = self._mirror.home(key)
+            if home is None:
+                return Removed()
+            found = [each for each in self._mirror.of(CLAIM, home) if _volume(each) in names]
+            used = {name for pod in self._mirror.of(POD, home) for name in _claims(pod)}
+            if any(each["metadata"]["name"] in used for each in found):
+                # The cluster would wait for its users to end, and then there is no way back.
+                raise Transient("A volume is still in use.")
+            return Removed(volumes=sum(await every(self._writer.delete(each) for each in found)))
+
     async def delete(self, key: Key) -> Removed:
         """See ``Runtime.delete``: asks for the end of the namespace; until then the environment is ending."""
         await self._mirror.ready()
@@ -352,6 +403,16 @@ class KubernetesRuntime:
 def _berth(thing: Thing) -> tuple[str, str]:
     labels = thing["metadata"].get("labels") or {}
     return labels.get(REVISION, ""), labels.get(SERVICE_LABEL, "")
+
+
+def _volume(claim: Thing) -> str:
+    return str((claim["metadata"].get("labels") or {}).get(VOLUME, ""))
+
+
+def _claims(pod: Thing) -> Sequence[str]:
+    """The names of the claims that a pod mounts."""
+    mounts = (each.get("persistentVolumeClaim") for each in pod["spec"].get("volumes") or ())
+    return [each["claimName"] for each in mounts if each]
 
 
 def _order(instance: Instance) -> tuple[str, int]:

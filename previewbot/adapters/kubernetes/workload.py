@@ -6,15 +6,15 @@ carry the addresses of its own Services (``hostAliases``).
 
 from __future__ import annotations
 
+import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from previewbot.adapters.kubernetes.enclosure import ACCOUNT_NAME
-from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, JOB, SERVICE, Thing
-from previewbot.adapters.kubernetes.names import object_name
-from previewbot.adapters.kubernetes.options import Options
+from previewbot.adapters.kubernetes.kinds import CLAIM, DEPLOYMENT, JOB, SECRET, SERVICE, Thing
+from previewbot.adapters.kubernetes.names import RESOURCE, VOLUME, object_name
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.core.model import ServiceSpec
 
@@ -40,18 +40,72 @@ class Program:
     """Who it runs as; ``None`` leaves it to the image, which names somebody by a number."""
     siblings: Mapping[str, str]
     """The addresses of the release's services by name."""
+    sealed: Sequence[str] = ()
+    """The names of its variables that are in a Secret of its own."""
 
 
-def service(place: Place, revision: str, spec: ServiceSpec) -> Thing:
-    """The address of one service inside the namespace."""
+@dataclass(frozen=True, slots=True)
+class Berth:
+    """Where one service of one release belongs."""
+
+    place: Place
+    revision: str
+    spec: ServiceSpec
+    resource: str | None = None
+    """The resource that it is, where it is none of the app's own services."""
+
+    @property
+    def name(self) -> str:
+        """What its objects are called."""
+        return object_name(self.spec.name, self.revision)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What its objects carry."""
+        made = self.place.names.labels(self.place.key, self.revision, self.spec.name)
+        return made | ({RESOURCE: self.resource} if self.resource else {})
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """What finds its pods."""
+        return self.place.names.labels(None, self.revision, self.spec.name)
+
+
+def service(berth: Berth) -> Thing:
+    """The address of one service inside the namespace; a resource keeps its over all its releases, its plain name."""
+    spec = berth.spec
     port = {"name": "main", "port": spec.port, "targetPort": spec.port, "protocol": "TCP"}
-    content = {"type": "ClusterIP", "selector": _selector(place, revision, spec), "ports": [port]}
-    labels = place.names.labels(place.key, revision, spec.name)
-    return place.thing(SERVICE, object_name(spec.name, revision), {"spec": content}, labels=labels)
+    content = {"type": "ClusterIP", "selector": berth.selector, "ports": [port]}
+    return berth.place.thing(SERVICE, berth.resource or berth.name, {"spec": content}, labels=berth.labels)
 
 
-def deployment(place: Place, revision: str, spec: ServiceSpec, program: Program) -> Thing:
-    """The programs of one service."""
+def secret(berth: Berth, sealed: Mapping[str, str], owner: Thing | None = None) -> Thing:
+    """The variables of one service that are secret; they go with what runs it, once that owns them."""
+    data = {name: base64.b64encode(value.encode()).decode("ascii") for name, value in sealed.items()}
+    content: dict[str, Any] = {"type": "Opaque", "data": data}
+    if owner:
+        about = {"apiVersion": owner["apiVersion"], "kind": owner["kind"]}
+        about |= {"name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"]}
+        content["metadata"] = {"ownerReferences": [about]}
+    return berth.place.thing(SECRET, berth.name, content, labels=berth.labels)
+
+
+def claim(place: Place, name: str) -> Thing:
+    """A volume that belongs to the environment."""
+    volumes = place.options.volumes
+    content: dict[str, Any] = {
+        "accessModes": [volumes.access_mode],
+        "resources": {"requests": {"storage": volumes.size}},
+    }
+    if volumes.storage_class is not None:
+        content["storageClassName"] = volumes.storage_class
+    labels = place.names.labels(place.key) | {VOLUME: name}
+    return place.thing(CLAIM, name, {"spec": content}, labels=labels)
+
+
+def deployment(berth: Berth, program: Program) -> Thing:
+    """The programs of one service. Two servers never share the files of a resource."""
+    spec = berth.spec
     patience = max(1, math.ceil(spec.health.timeout.total_seconds()))
     remarks = {PATIENCE: str(patience)}
     if spec.port is not None:
@@ -60,46 +114,43 @@ def deployment(place: Place, revision: str, spec: ServiceSpec, program: Program)
         remarks[HEALTH_COMMAND] = spec.health.command[0]
     if spec.health.path is not None:
         remarks[HEALTH_PATH] = spec.health.path
-    labels = place.names.labels(place.key, revision, spec.name)
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     content = {
         "replicas": spec.replicas,
         "revisionHistoryLimit": 0,
         "progressDeadlineSeconds": patience + _SLACK,
-        "selector": {"matchLabels": _selector(place, revision, spec)},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-        "template": {"metadata": {"labels": labels, "annotations": remarks}, "spec": _pod(place, spec, program)},
+        "selector": {"matchLabels": berth.selector},
+        "strategy": {"type": "Recreate"} if berth.resource else rolling,
+        "template": {"metadata": {"labels": berth.labels, "annotations": remarks}, "spec": _pod(berth, program)},
     }
-    return place.thing(DEPLOYMENT, object_name(spec.name, revision), {"spec": content}, labels=labels)
+    return berth.place.thing(DEPLOYMENT, berth.name, {"spec": content}, labels=berth.labels)
 
 
-def job(place: Place, revision: str, spec: ServiceSpec, program: Program) -> Thing:
+def job(berth: Berth, program: Program) -> Thing:
     """A program that runs once: never a second time, whatever its end, and not for longer than it may."""
-    labels = place.names.labels(place.key, revision, spec.name)
-    pod = _pod(place, spec, program) | {"restartPolicy": "Never"}
+    pod = _pod(berth, program) | {"restartPolicy": "Never"}
     content = {
         "backoffLimit": 0,
         "completions": 1,
         "parallelism": 1,
-        "activeDeadlineSeconds": max(1, math.ceil(spec.health.timeout.total_seconds())),
-        "template": {"metadata": {"labels": labels}, "spec": pod},
+        "activeDeadlineSeconds": max(1, math.ceil(berth.spec.health.timeout.total_seconds())),
+        "template": {"metadata": {"labels": berth.labels}, "spec": pod},
     }
-    return place.thing(JOB, object_name(spec.name, revision), {"spec": content}, labels=labels)
+    return berth.place.thing(JOB, berth.name, {"spec": content}, labels=berth.labels)
 
 
-def program(place: Place, revision: str, spec: ServiceSpec, program: Program) -> Thing:
+def workload(berth: Berth, program: Program) -> Thing:
     """Whatever runs a service: once, or on and on."""
-    return (deployment if spec.kind.stays else job)(place, revision, spec, program)
+    return (deployment if berth.spec.kind.stays else job)(berth, program)
 
 
-def _selector(place: Place, revision: str, spec: ServiceSpec) -> dict[str, str]:
-    return place.names.labels(None, revision, spec.name)
-
-
-def _pod(place: Place, spec: ServiceSpec, program: Program) -> dict[str, Any]:
-    options = place.options
+def _pod(berth: Berth, program: Program) -> dict[str, Any]:
+    options, spec = berth.place.options, berth.spec
     security: dict[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     if program.user is not None:
         security |= {"runAsUser": program.user, "runAsGroup": program.user, "fsGroup": program.user}
+    elif spec.volumes:
+        security["fsGroup"] = options.run_as_user
     if spec.port is not None and spec.port < _PRIVILEGED_PORTS:
         security["sysctls"] = [_PORT_SYSCTL]
     pod: dict[str, Any] = {
@@ -109,8 +160,11 @@ def _pod(place: Place, spec: ServiceSpec, program: Program) -> dict[str, Any]:
         "terminationGracePeriodSeconds": options.stop_seconds,
         "hostname": spec.name.replace(".", "-"),
         "securityContext": security,
-        "containers": [_container(options, spec, program)],
+        "containers": [_container(berth, program)],
     }
+    if spec.volumes:
+        names = sorted(set(spec.volumes.values()))
+        pod["volumes"] = [{"name": each, "persistentVolumeClaim": {"claimName": each}} for each in names]
     if program.siblings:
         aliases = sorted((address, name) for name, address in program.siblings.items())
         pod["hostAliases"] = [{"ip": address, "hostnames": [name]} for address, name in aliases]
@@ -119,18 +173,24 @@ def _pod(place: Place, spec: ServiceSpec, program: Program) -> dict[str, Any]:
     return pod
 
 
-def _container(options: Options, spec: ServiceSpec, program: Program) -> dict[str, Any]:
-    sizes = options.sizes
+def _container(berth: Berth, program: Program) -> dict[str, Any]:
+    spec, sizes = berth.spec, berth.place.options.sizes
+    env: list[dict[str, Any]] = [
+        {"name": name, "value": literal(value)} for name, value in spec.env.items() if name not in program.sealed
+    ]
+    env += [{"name": each, "valueFrom": {"secretKeyRef": {"name": berth.name, "key": each}}} for each in program.sealed]
     made: dict[str, Any] = {
         "name": CONTAINER,
         "image": program.image,
         "imagePullPolicy": "IfNotPresent",
-        "env": [{"name": name, "value": literal(value)} for name, value in sorted(spec.env.items())],
+        "env": sorted(env, key=lambda each: str(each["name"])),
         "resources": {"limits": sizes.limits(), "requests": sizes.requests()},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     if spec.command is not None:
         made["args"] = [literal(each) for each in spec.command]
+    if spec.volumes:
+        made["volumeMounts"] = [{"name": spec.volumes[path], "mountPath": path} for path in sorted(spec.volumes)]
     if spec.port is not None:
         made["ports"] = [{"name": "main", "containerPort": spec.port, "protocol": "TCP"}]
     if spec.port is not None or spec.health.command is not None:

@@ -17,7 +17,7 @@ from previewbot.adapters.kubernetes.kinds import Thing
 from previewbot.adapters.kubernetes.names import Names, object_name
 from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Routing
 from previewbot.adapters.kubernetes.place import Place
-from previewbot.adapters.kubernetes.workload import Program
+from previewbot.adapters.kubernetes.workload import Berth, Program
 from previewbot.core.blueprint import Build, Health
 from previewbot.core.ids import Key
 from previewbot.core.model import ServiceSpec
@@ -58,9 +58,9 @@ CASES = {
         enclosure.pull_secret(PLACE, '{"auths":{}}'),
     ],
     "release": [
-        workload.service(PLACE, REVISION, WEB),
-        workload.deployment(PLACE, REVISION, WEB, PROGRAM),
-        workload.deployment(PLACE, REVISION, WORKER, replace(PROGRAM, user=None)),
+        workload.service(Berth(PLACE, REVISION, WEB)),
+        workload.deployment(Berth(PLACE, REVISION, WEB), PROGRAM),
+        workload.deployment(Berth(PLACE, REVISION, WORKER), replace(PROGRAM, user=None)),
     ],
     "ingress": [routes.route(PLACE, "pr-42-shop.preview.example.com", "web-4f2a9c01d7:80")],
     "gateway": [

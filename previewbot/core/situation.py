@@ -1,0 +1,53 @@
+"""Everything that a plan depends on: what should be, what is, and what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from previewbot.core.desire import Desired
+from previewbot.core.model import BuildRecord, Observed, Record, ReleaseRecord, ReleaseSpec, ReleaseState
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One look at the world."""
+
+    now: datetime
+    desired: Desired
+    observed: Observed
+    record: Record
+    digests: Mapping[str, str]
+    """The wanted images that exist."""
+    building: Mapping[str, BuildRecord]
+    """The builds under way for this environment."""
+    builds: Mapping[str, BuildRecord]
+    """The newest remembered build of each wanted image."""
+    releases: tuple[ReleaseRecord, ...]
+    """Newest first."""
+    drain: timedelta
+    """How long an old release is kept for requests that it still answers."""
+
+    def remembered(self, revision: str) -> ReleaseRecord | None:
+        """What is remembered of a release."""
+        return next((each for each in self.releases if each.revision == revision), None)
+
+    @property
+    def last_good(self) -> ReleaseRecord | None:
+        """The newest release that serves and is still there."""
+        serving = [
+            each
+            for each in self.releases
+            if each.state is ReleaseState.SERVING and self.observed.release(each.revision)
+        ]
+        return max(serving, key=lambda each: each.served_at or each.started_at, default=None)
+
+    def superseding(self, release: ReleaseSpec) -> ReleaseRecord | None:
+        """The release that still serves beside a newer one."""
+        good = self.last_good
+        return good if good and good.revision != release.revision else None
+
+    def lived(self) -> timedelta | None:
+        """How long the environment has been there."""
+        return self.now - self.record.created_at if self.record.created_at else None
