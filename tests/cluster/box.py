@@ -82,6 +82,16 @@ class Box:
         return f"localhost:{25000 + self.number}"
 
     @property
+    def secure_registry(self) -> str:
+        """The same registry over TLS, where pods reach it, too."""
+        return f"{self.outside}:{25000 + self.number}"
+
+    @property
+    def secure_buildkit(self) -> str:
+        """BuildKit over TCP, where both sides prove who they are."""
+        return f"tcp://{self.outside}:{26000 + self.number}"
+
+    @property
     def ingress(self) -> str:
         """Where Traefik listens on the machine's loopback."""
         return f"127.0.0.1:{26000 + self.number}"

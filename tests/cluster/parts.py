@@ -49,6 +49,7 @@ def first(box: Box, programs: Programs) -> list[Part]:
         Part("containerd", (str(programs["containerd"]), "--config", str(box.folder / "containerd.toml"))),
         Part("registry", (registry, "serve", str(box.folder / "registry.json")), _MACHINES_NETWORK),
         Part("registry-inside", (registry, "serve", str(box.folder / "registry.json"))),
+        Part("registry-secure", (registry, "serve", str(box.folder / "registry-secure.json")), _MACHINES_NETWORK),
         Part("buildkitd", (buildkitd, "--config", str(box.folder / "buildkitd.toml")), _MACHINES_NETWORK),
     ]
 
@@ -183,10 +184,15 @@ def _files(box: Box, containers: str) -> dict[str, str]:
         "containerd.toml": _containerd(box, containers),
         f"hosts/{box.registry}/hosts.toml": registry,
         "hosts/docker.io/hosts.toml": registry,
+        f"hosts/{box.secure_registry}/hosts.toml": (
+            f'[host."https://{box.secure_registry}"]\ncapabilities = ["pull", "resolve"]\n'
+            f'ca = "{trusted(box, "outside-ca.crt")}"\n'
+        ),
         "cni/10-pods.conflist": json.dumps(_cni(box)),
         "kubelet.json": json.dumps(_kubelet_settings(box)),
         "proxy.json": json.dumps(_proxy_settings(box)),
         "registry.json": json.dumps(_registry(box)),
+        "registry-secure.json": json.dumps(_secure_registry(box)),
         "buildkitd.toml": _buildkitd(box),
         "Corefile": _corefile(box),
         "resolv.conf": f"nameserver {box.node}\n",
@@ -286,7 +292,7 @@ def _proxy_settings(box: Box) -> dict[str, object]:
 
 
 def _registry(box: Box) -> dict[str, object]:
-    """For two processes on one folder, inside and outside: neither may remember what the other changes."""
+    """For several processes on one folder, inside and outside: none may remember what another changes."""
     return {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -295,15 +301,26 @@ def _registry(box: Box) -> dict[str, object]:
             "delete": {"enabled": True},
             "maintenance": {"uploadpurging": {"enabled": False}},
         },
-        "http": {"addr": f"127.0.0.1:{box.registry.rpartition(':')[2]}", "secret": "shared by both"},
+        "http": {"addr": f"127.0.0.1:{box.registry.rpartition(':')[2]}", "secret": "shared by all"},
     }
+
+
+def _secure_registry(box: Box) -> dict[str, object]:
+    """For pods, whom nobody on the loopback answers."""
+    tls = {"certificate": trusted(box, "outside.crt"), "key": trusted(box, "outside.key")}
+    http = {"addr": box.secure_registry, "secret": "shared by all", "tls": tls}
+    return {**_registry(box), "http": http}
 
 
 def _buildkitd(box: Box) -> str:
     return f"""\
 root = "{box.folder}/buildkit"
 [grpc]
-address = ["unix://{box.folder}/buildkitd.sock"]
+address = ["unix://{box.folder}/buildkitd.sock", "{box.secure_buildkit}"]
+[grpc.tls]
+cert = "{trusted(box, "outside.crt")}"
+key = "{trusted(box, "outside.key")}"
+ca = "{trusted(box, "outside-ca.crt")}"
 [otel]
 socketPath = "{box.folder}/buildkit-otel.sock"
 [cdi]
@@ -315,6 +332,8 @@ defaultCgroupParent = "{box.cgroup}/builds"
 enabled = false
 [registry."{box.registry}"]
 http = true
+[registry."{box.secure_registry}"]
+ca = ["{trusted(box, "outside-ca.crt")}"]
 [registry."docker.io"]
 mirrors = ["{box.registry}"]
 """

@@ -139,4 +139,8 @@ class Rise:
             logs=str(box.folder / "logs"),
             programs={name: str(path) for name, path in self._programs.items()},
             processes={name: self._process(pid) for name, pid in self._processes.items()},
+            outside=box.outside,
+            secure_registry=box.secure_registry,
+            secure_buildkit=box.secure_buildkit,
+            trust=str(box.folder / "trust"),
         )

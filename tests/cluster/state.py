@@ -20,7 +20,9 @@ class Cluster:
     ``unix://`` address. ``ingress`` is ``127.0.0.1:PORT``, where Traefik answers for the Ingresses of ``ingress_class``
     and the HTTPRoutes of the Gateway ``gateway``, a ``namespace/name``. ``network`` is led to from the machine: pods
     and services answer there, too. ``programs`` has the paths of kubectl, buildctl, helm and every other one, and
-    ``processes`` tells each process's id and when it was born.
+    ``processes`` tells each process's id and when it was born. Pods reach the machine at ``outside``, the registry over
+    TLS at ``secure_registry``, and BuildKit at ``secure_buildkit``; the folder ``trust`` has ``outside-ca.crt``, which
+    vouches for both, and ``outside-client.crt`` and ``.key``, which BuildKit asks for.
     """
 
     number: int
@@ -34,18 +36,23 @@ class Cluster:
     logs: str
     programs: Mapping[str, str]
     processes: Mapping[str, Mapping[str, Any]]
+    outside: str = ""
+    secure_registry: str = ""
+    secure_buildkit: str = ""
+    trust: str = ""
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """Run kubectl and give what it says; raises ``AssertionError`` with its complaint."""
         return self._run([self.programs["kubectl"], "--kubeconfig", self.kubeconfig, *arguments], given)
 
-    def build(self, context: Path, name: str) -> str:
+    def build(self, context: Path, name: str, **arguments: str) -> str:
         """Build a folder's Dockerfile and push it as ``repository:tag``; gives the full name of the image."""
+        given = [part for key, value in arguments.items() for part in ("--opt", f"build-arg:{key}={value}")]
         image = f"{self.registry}/{name}"
         self._run(
             [
                 self.programs["buildctl"], "--addr", self.buildkit, "build", "--frontend", "dockerfile.v0",
-                "--local", f"context={context}", "--local", f"dockerfile={context}",
+                "--local", f"context={context}", "--local", f"dockerfile={context}", *given,
                 "--output", f"type=image,name={image},push=true",
             ]
         )  # fmt: skip

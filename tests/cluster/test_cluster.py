@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -80,6 +81,19 @@ def test_a_pod_that_may_do_too_much_is_not_let_in(cluster: Cluster, namespace: s
     pod = ("-n", namespace, "run", "mighty", f"--image={BASE}", "--privileged")
     with pytest.raises(AssertionError, match="violates PodSecurity"):
         cluster.kubectl(*pod)
+
+
+def test_whom_pods_reach_on_the_machine_proves_who_it_is_and_asks_for_the_same(cluster: Cluster) -> None:
+    trusted = ssl.create_default_context(cafile=f"{cluster.trust}/outside-ca.crt")
+    with closing(http.client.HTTPSConnection(cluster.secure_registry, context=trusted, timeout=5)) as connection:
+        connection.request("GET", f"/v2/{BASE.partition(':')[0]}/tags/list")
+        assert json.loads(connection.getresponse().read())["tags"] == ["1"]
+    ask = [cluster.programs["buildctl"], "--addr", cluster.secure_buildkit]
+    papers = ("--tlscacert", "outside-ca.crt"), ("--tlscert", "outside-client.crt"), ("--tlskey", "outside-client.key")
+    proof = [part for option, name in papers for part in (option, f"{cluster.trust}/{name}")]
+    assert "linux/" in cluster._run([*ask, *proof, "debug", "workers"])
+    with pytest.raises(AssertionError, match="certificate"):
+        cluster._run([*ask, *proof[:2], "debug", "workers"])
 
 
 def _deployment(namespace: str, image: str, *serve: str) -> dict[str, object]:

@@ -43,10 +43,13 @@ def write(box: Box) -> None:
     folder.mkdir(mode=0o700)
     authority = _authority(folder, "ca")
     proxy = _authority(folder, "front-proxy-ca")
+    outside = _authority(folder, "outside-ca")
     names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
     _issue(authority, folder, "apiserver", hosts=(*names, "localhost", "127.0.0.1", box.node, f"10.{box.number}.128.1"))
     _issue(authority, folder, "kubelet-server", hosts=(NODE, box.node))
     _issue(proxy, folder, "front-proxy")
+    _issue(outside, folder, "outside", hosts=(box.outside,))
+    _issue(outside, folder, "outside-client")
     for client, (user, group) in _CLIENTS.items():
         _issue(authority, folder, client, user=user, group=group)
         (folder / f"{client}.kubeconfig").write_text(_kubeconfig(box, client))
