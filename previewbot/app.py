@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -15,11 +16,13 @@ import structlog
 from previewbot.adapters.git import GitSource
 from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import LogFiles, SystemClock
+from previewbot.adapters.secrets import LocalSecrets, make_key, read_key
 from previewbot.adapters.store import open_store
 from previewbot.core.blueprint import Filters
 from previewbot.core.desire import Address
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
+from previewbot.core.resources import Shelf
 from previewbot.engine.bells import Bells, Doorbell
 from previewbot.engine.reconcile import Reconciler
 from previewbot.engine.sweep import Sweeper, survey, watch
@@ -30,7 +33,7 @@ from previewbot.engine.world import Policy, World
 from previewbot.places import Tools, open_place
 from previewbot.ports import Lease
 from previewbot.server import Server
-from previewbot.settings import Settings, read_secret
+from previewbot.settings import Faulty, SecretsSettings, Settings, read_secret
 from previewbot.telemetry import Metrics
 from previewbot.web.app import Site
 from previewbot.web.pages import Pages
@@ -55,6 +58,7 @@ def policy_of(settings: Settings) -> Policy:
             paths=tuple(previews.paths),
         ),
         drain=previews.drain,
+        shelf=Shelf(dict(settings.resources.images)),
         keep_images=settings.storage.keep_images,
         keep_history=settings.storage.keep_history,
     )
@@ -95,8 +99,21 @@ async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
         source = GitSource(folder / "source", hub.credential)
         place = await stack.enter_async_context(open_place(settings, Tools(source, logs, clock)))
         metrics = Metrics()
-        world = World(hub, source, place.builder, place.runtime, place.front_door, store, logs, clock, metrics)
+        secrets = open_secrets(folder, settings.secrets)
+        parts = (hub, source, place.builder, place.runtime, place.front_door, store, logs, clock, metrics, secrets)
+        world = World(*parts)
         yield Previewbot(settings, world, policy_of(settings), metrics, place.find, logs)
+
+
+def open_secrets(folder: Path, settings: SecretsSettings) -> LocalSecrets:
+    """Open the secrets of the apps, and make the key where nobody named one. Raises ``Faulty``."""
+    path = settings.key_file or folder / "secrets.key"
+    if settings.key_file is None:
+        make_key(path)
+    try:
+        return LocalSecrets(folder / "secrets.json", read_key(read_secret(path).decode("ascii", "replace")))
+    except ValueError as error:
+        raise Faulty((f"{path}: {error}",)) from None
 
 
 def worker_of(bot: Previewbot) -> Worker:

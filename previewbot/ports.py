@@ -29,6 +29,7 @@ from previewbot.core.model import (
     Removed,
     Repository,
 )
+from previewbot.core.secrets import Scope, SecretName
 
 # --- GitHub ---------------------------------------------------------------------------------------------------------
 
@@ -251,6 +252,39 @@ class Runtime(Protocol):
 
     async def check(self) -> str:
         """Describe the engine in a line; ``Transient`` where it does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The value of a secret. Its text never shows by accident."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        """Hide it."""
+        return "Value(…)"
+
+
+class Secrets(Protocol):
+    """Where the values of secrets are. Every question is bound to one scope."""
+
+    async def versions(self, scope: Scope) -> Mapping[SecretName, str]:
+        """List what is set in a scope, never the values; what is written anew has another version."""
+
+    async def values(self, scope: Scope, names: Collection[SecretName]) -> Mapping[SecretName, Value]:
+        """Read values; what is not set is left out."""
+
+    async def put(self, scope: Scope, name: SecretName, value: Value) -> str:
+        """Set a value, and return its version."""
+
+    async def remove(self, scope: Scope, name: SecretName) -> bool:
+        """Delete a value; ``False`` where there was none."""
+
+    async def forget(self, scope: Scope) -> int:
+        """Delete and count what was made for one environment alone; ``ValueError`` for any other scope."""
+
+    async def check(self) -> str:
+        """Describe the store in a line; ``Transient`` or ``Refused`` where it cannot be used."""
 
 
 class FrontDoor(Protocol):

@@ -29,6 +29,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from previewbot.core.blueprint import ResourceType
+from previewbot.core.resources import SERVERS
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _PREFIX = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 _SIZES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -259,6 +262,32 @@ class RegistrySettings(_Section):
         return self
 
 
+class SecretsSettings(_Section):
+    """Where the values of the apps' secrets are: encrypted in a file of the storage folder."""
+
+    key_file: Path | None = Field(
+        None, description="32 bytes in base64 that open them; by default a file in the storage folder, made once."
+    )
+
+
+class ResourceSettings(_Section):
+    """What the databases of previews are made of."""
+
+    images: dict[ResourceType, str] = Field(
+        {}, description="Images in a registry of your own, without their tags, by the type of resource."
+    )
+
+    @field_validator("images")
+    @classmethod
+    def _are_servers(cls, images: dict[ResourceType, str]) -> dict[ResourceType, str]:
+        for each, image in images.items():
+            if each not in SERVERS:
+                raise ValueError(f"a {each} has no image; there are {', '.join(SERVERS)}")
+            if ":" in image.rpartition("/")[2] or "@" in image:
+                raise ValueError(f"{image} must have neither a tag nor a digest: the version is the blueprint's")
+        return images
+
+
 class CaddySettings(_Section):
     """The front door."""
 
@@ -302,6 +331,8 @@ class Settings(BaseSettings):
     kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
     buildkit: BuildKitSettings = Field(default_factory=BuildKitSettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
+    secrets: SecretsSettings = Field(default_factory=SecretsSettings)
+    resources: ResourceSettings = Field(default_factory=ResourceSettings)
     caddy: CaddySettings = Field(default_factory=CaddySettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)

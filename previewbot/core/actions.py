@@ -72,6 +72,11 @@ class RemoveVolumes:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetSecrets:
+    """Delete the secrets that were made for this environment alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteEnvironment:
     """Take everything of the environment away."""
 
@@ -85,10 +90,11 @@ Action = (
     | Route
     | RemoveRelease
     | RemoveVolumes
+    | ForgetSecrets
     | DeleteEnvironment
 )
 
-WORLD_CHANGED = (FailRelease, Route, RemoveRelease, RemoveVolumes, DeleteEnvironment)
+WORLD_CHANGED = (FailRelease, Route, RemoveRelease, RemoveVolumes, ForgetSecrets, DeleteEnvironment)
 """Actions after which the world is different at once, so that it is worth another look in the same pass."""
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 
 from previewbot.core import stages
-from previewbot.core.blueprint import PREVIEW, Blueprint, Build, Filters, Flaw, Kind, Service
+from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Kind, ResourceType, Service
+from previewbot.core.filling import ARGUMENT, Filling, Urls, is_sealed
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import HookPoint, ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
-from previewbot.core.references import Reference, resources_of, substitute
+from previewbot.core.references import resources_of
+from previewbot.core.resources import SERVERS, Shelf, Spot, server, volume
+from previewbot.core.secrets import Versions
 
 FALLBACK_FILTERS = Filters(
     drafts=False,
@@ -116,16 +119,17 @@ def _matches(text: str, globs: tuple[str, ...]) -> bool:
     return any(fnmatchcase(text, glob) for glob in globs)
 
 
+_NOT_YET = (ResourceType.STORAGE, ResourceType.QUEUE)
+
+
 def beyond(blueprint: Blueprint) -> tuple[str, ...]:
     """Name what an app asks for and no runtime does yet: it is refused whole, for nothing starts half configured."""
-    services = blueprint.services
+    services, resources = blueprint.services, blueprint.resources
     parts = {
-        "resources": blueprint.resources,
-        "secrets": blueprint.secrets or any(each.secrets for each in services),
+        "type: storage and queue": any(each.type in _NOT_YET for each in resources),
+        "seed": any(each.seed for each in resources),
         "hooks.destroy": blueprint.hooks.destroy,
         "kind: cron and job": any(each.kind in (Kind.CRON, Kind.JOB) for each in services),
-        "volumes": any(each.volumes for each in services),
-        "references to resources": any(resources_of(each) for each in services),
     }
     return tuple(name for name, asked in parts.items() if asked)
 
@@ -160,111 +164,76 @@ class Basis:
     """Public service to host name."""
     address: Address
     redeploy: Redeploy | None = None
+    versions: Versions = field(default_factory=Versions)
+    """Which secrets there are."""
+    shelf: Shelf = field(default_factory=Shelf)
 
 
 def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
-    """Turn a blueprint at one commit into the release that should run, and the images that it takes."""
+    """Turn a blueprint at one commit into the release that should run, its images, and what it works with."""
     fresh = basis.redeploy is not None and basis.redeploy.commit == pull.head_commit
     nonce = str(basis.redeploy.ask) if basis.redeploy and fresh else ""
-    known = _Known(pull, *_urls(blueprint, basis))
+    filling = Filling(pull, blueprint, *_urls(blueprint, basis), basis.versions)
     orders: dict[str, ImageOrder] = {}
     specs = []
     for service in blueprint.services:
-        image, build = service.image or "", service.build and known.fill_build(service.build)
+        image, build = service.image or "", service.build and filling.build(service.build)
         if build:
             image = image_of(build, basis.trees[build.context], pull.repository.id, nonce)
             order = ImageOrder(image, pull.key, service.name, pull.repository, pull.head_commit, build, fresh=fresh)
             orders.setdefault(image, order)
-        specs.append(_specify(replace(service, build=build), image, basis, known))
-    services = _with_hooks(blueprint, tuple(specs), known)
+        specs.append(_specify(replace(service, build=build), image, basis, filling))
+    services = _with_hooks(blueprint, tuple(specs), filling)
     revision = _revision(services, nonce)
-    release = ReleaseSpec(pull.key, revision, blueprint.app, pull.head_commit, services, known.public)
-    return Present(release, tuple(orders.values()))
+    release = ReleaseSpec(pull.key, revision, blueprint.app, pull.head_commit, services, filling.public)
+    return Present(release, tuple(orders.values()), _resources(pull, blueprint, basis))
 
 
-def _with_hooks(blueprint: Blueprint, services: tuple[ServiceSpec, ...], known: _Known) -> tuple[ServiceSpec, ...]:
+def _resources(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> tuple[ReleaseSpec, ...]:
+    servers = (each for each in blueprint.resources if each.type in SERVERS)
+    place = Spot(pull.key, blueprint.app, basis.shelf)
+    return tuple(server(each, basis.versions.password(each.name), place) for each in servers)
+
+
+def _with_hooks(blueprint: Blueprint, services: tuple[ServiceSpec, ...], filling: Filling) -> tuple[ServiceSpec, ...]:
     """Add what runs once before the others, which then wait for it."""
     hook = blueprint.hooks.release
     if hook is None:
         return services
     of = next(each for each in services if each.name == hook.service)
-    command = tuple(map(known.fill, hook.command))
+    command, sealed = filling.command(hook.command, hook.service)
     job = stages.hook(HookPoint.RELEASE, replace(hook, command=command), of)
+    kept = {name: each for name, each in of.sealed.items() if not name.startswith(ARGUMENT)}
+    job = replace(job, sealed=kept | dict(sealed))
     return (job, *(replace(each, after=(job.name, *each.after)) for each in services))
 
 
-def _specify(service: Service, image: str, basis: Basis, known: _Known) -> ServiceSpec:
+def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> ServiceSpec:
+    variables = filling.variables(service)
+    command, arguments = filling.command(service.command or (), service.name)
+    volumes = {each.name: each for each in filling.blueprint.resources}
     return ServiceSpec(
         name=service.name,
         image=image,
         build=service.build,
-        command=tuple(map(known.fill, service.command)) if service.command is not None else None,
+        command=command if service.command is not None else None,
         port=service.port,
         host=basis.hosts.get(service.name),
         health=service.health,
-        env=known.told(service) | {name: known.fill(text) for name, text in service.env.items()},
+        env={name: "".join(map(str, each)) for name, each in variables.items() if not is_sealed(each)},
         replicas=service.replicas,
         kind=service.kind,
         after=service.depends_on,
+        sealed={name: each for name, each in variables.items() if is_sealed(each)} | dict(arguments),
+        volumes={path: volume(volumes[name]) for name, path in service.volumes.items()},
+        needs=tuple(name for name in resources_of(service) if volumes[name].type in SERVERS),
     )
-
-
-Urls = Mapping[str, str]
-"""Service name to URL."""
 
 
 def _urls(blueprint: Blueprint, basis: Basis) -> tuple[Urls, Urls]:
     """The URLs by which siblings reach each service with a port, and the public ones, the main one first."""
     inside = {each.name: f"http://{each.name}:{each.port}" for each in blueprint.services if each.port}
     return inside, {name: basis.address.url(host) for name, host in basis.hosts.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the texts of a blueprint may refer to, in one environment and at one commit."""
-
-    pull: PullRequest
-    inside: Urls
-    public: Urls
-
-    def fill(self, text: str) -> str:
-        """Put the value of every reference in its place."""
-        return substitute(text, self._value)
-
-    def fill_build(self, build: Build) -> Build:
-        """Fill the arguments of a build: an image differs by what it was told."""
-        return replace(build, args={name: self.fill(text) for name, text in build.args.items()})
-
-    def _value(self, reference: Reference) -> str:
-        match reference.path:
-            case ("services", name, "url"):
-                return self.inside[name]
-            case ("services", name, "public_url"):
-                return self.public[name]
-            case ("environment", field):
-                number = str(self.pull.key.number)
-                return {"name": f"pr-{number}", "kind": PREVIEW, "number": number}[field]
-            case ("commit", "sha"):
-                return self.pull.head_commit
-            case _:  # found when the blueprint is read
-                raise LookupError(f"{reference} leads nowhere")
-
-    def told(self, service: Service) -> dict[str, str]:
-        """The variables that previewbot gives to a service, under those that the blueprint gives."""
-        main = self.public.get(service.name) or next(iter(self.public.values()), None)
-        urls = {**self.inside, **self.public}
-        told = {f"PREVIEWBOT_{name.upper().replace('-', '_')}_URL": url for name, url in urls.items()}
-        told |= {
-            "PREVIEWBOT": "1",
-            "PREVIEWBOT_COMMIT": self.pull.head_commit,
-            "PREVIEWBOT_PULL_REQUEST": str(self.pull.key.number),
-            "PREVIEWBOT_SERVICE": service.name,
-        }
-        if main:
-            told["PREVIEWBOT_URL"] = main
-        if service.port:
-            told["PORT"] = str(service.port)
-        return told
 
 
 def _revision(specs: tuple[ServiceSpec, ...], nonce: str) -> str:

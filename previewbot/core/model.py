@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from previewbot.core.blueprint import Build, Flaw, Health, Kind
 from previewbot.core.ids import Key
+from previewbot.core.secrets import Template
 
 # --- GitHub ---------------------------------------------------------------------------------------------------------
 
@@ -187,6 +188,8 @@ class ServiceSpec:
     """What of the same release must be healthy, or over, before this is started."""
     hook: HookPoint | None = None
     """Where it runs once by itself; its kind is then a job, and ``health.timeout`` is how long it may take."""
+    sealed: Mapping[str, Template] = field(default_factory=dict)
+    """Variables with secrets in them, whose values it gets when it is started."""
     volumes: Mapping[str, str] = field(default_factory=dict)
     """Absolute path to the volume of the environment that is mounted there."""
     needs: tuple[str, ...] = ()
@@ -499,3 +502,5 @@ class Record:
     """What the deletion under way has taken so far."""
     hosts: Mapping[str, str] = field(default_factory=dict)
     """Service name to the host name claimed for it."""
+    keeps_secrets: bool = False
+    """Secrets were made for it alone, and have to go with it."""

@@ -15,6 +15,7 @@ from previewbot.core.actions import (
     CancelBuild,
     DeleteEnvironment,
     FailRelease,
+    ForgetSecrets,
     Plan,
     Prepare,
     RemoveRelease,
@@ -81,6 +82,9 @@ def _absent(situation: Situation, absent: Absent) -> Plan:
         lived=situation.lived(),
         commits=situation.record.commits,
     )
+    if situation.observed.is_empty and not cancels and situation.record.keeps_secrets:
+        # Last: what still ran could still have used them.
+        return Plan((ForgetSecrets(),), replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN), SAFETY_NET)
     if situation.observed.is_empty and not cancels:
         return Plan((), status)
     # What is ending already only needs time.

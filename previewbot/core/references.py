@@ -7,7 +7,7 @@ Nothing here knows what exists: that a reference leads somewhere is checked wher
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 
@@ -106,16 +106,13 @@ def _show(text: str) -> str:
     return line if len(line) <= _LONGEST_SHOWN else f"{line[: _LONGEST_SHOWN - 1]}…"
 
 
-def substitute(text: str, lookup: Callable[[Reference], str]) -> str:
-    """Put the value of each reference in its place; values are never read for references themselves.
-
-    Raises ``ValueError`` for a text with a fault: those are found when the blueprint is read.
-    """
+def split(text: str) -> tuple[Part, ...]:
+    """The parts of a text; raises ``ValueError`` for one with a fault: those are found when the blueprint is read."""
     match parse(text):
         case Fault(problem=problem):
             raise ValueError(problem)
         case parts:
-            return "".join(part if isinstance(part, str) else lookup(part) for part in parts)
+            return parts
 
 
 def references(*texts: str) -> tuple[Reference, ...]:

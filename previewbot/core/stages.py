@@ -24,6 +24,9 @@ def hook(point: HookPoint, wanted: Hook, of: ServiceSpec) -> ServiceSpec:
         replicas=1,
         kind=Kind.JOB,
         hook=point,
+        sealed=of.sealed,
+        volumes=of.volumes,
+        needs=of.needs,
     )
 
 

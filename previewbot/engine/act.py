@@ -16,6 +16,7 @@ from previewbot.core.actions import (
     CancelBuild,
     DeleteEnvironment,
     FailRelease,
+    ForgetSecrets,
     Prepare,
     RemoveRelease,
     RemoveVolumes,
@@ -25,8 +26,10 @@ from previewbot.core.actions import (
 )
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
+from previewbot.core.masking import Mask
 from previewbot.core.model import Reason, Record, ReleaseRecord, ReleaseSpec, ReleaseState
 from previewbot.core.situation import Situation
+from previewbot.engine import vault
 from previewbot.engine.count import counted
 from previewbot.engine.errands import Errands
 from previewbot.engine.world import World
@@ -110,6 +113,10 @@ class Actor:
             case RemoveVolumes(names):
                 with self._counted(action, record.key):
                     await self.world.runtime.remove_volumes(record.key, names)
+            case ForgetSecrets():
+                with self._counted(action, record.key):
+                    await vault.forget(self.world, record)
+                return replace(record, keeps_secrets=False)
             case DeleteEnvironment():
                 await self.errands.settle()
                 with self._counted(action, record.key):
@@ -126,7 +133,8 @@ class Actor:
             await self.world.store.save_release(begun)
         try:
             with self._counted(action, release.key):
-                await self.world.runtime.start(release, action.digests, action.services)
+                sealed = await vault.unseal(self.world, release, action.services)
+                await self.world.runtime.start(release, action.digests, action.services, sealed)
         except Refused as refused:
             reason = refused.reason if refused.reason in set(Reason) else Reason.RUNTIME_REFUSED
             failed = replace(begun, state=ReleaseState.FAILED, reason=reason, detail=refused.message)
@@ -137,13 +145,14 @@ class Actor:
     async def _fail(self, action: FailRelease, situation: Situation) -> None:
         release = action.release
         lines = await self.world.runtime.tail(release.key, release.revision, action.service, lines=_LAST_WORDS)
+        mask = Mask(await vault.words(self.world, release))
         failed = replace(
             situation.remembered(release.revision) or _begun(release, situation),
             state=ReleaseState.FAILED,
             reason=action.reason,
             service=action.service,
             detail=action.detail,
-            lines=tuple(lines),
+            lines=tuple(mask.hide(each) for each in lines),
         )
         # Remembered first: a crash before the removal then removes it, instead of trying it again.
         await self.world.store.save_release(failed)
@@ -183,7 +192,7 @@ class Actor:
 
 
 _BEGUN = (CancelBuild, Prepare, StartBuild, StartRelease)
-_Late = FailRelease | Route | RemoveRelease | RemoveVolumes | DeleteEnvironment
+_Late = FailRelease | Route | RemoveRelease | RemoveVolumes | ForgetSecrets | DeleteEnvironment
 
 
 def _is_drift(actions: tuple[Action, ...], situation: Situation) -> bool:

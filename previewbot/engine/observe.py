@@ -22,8 +22,10 @@ from previewbot.core.desire import (
 )
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key, slug
-from previewbot.core.model import Permission, PullRequest, Reason, Redeploy
+from previewbot.core.model import Permission, PullRequest, Reason, Record
+from previewbot.core.secrets import missing
 from previewbot.core.trust import judge
+from previewbot.engine import vault
 from previewbot.engine.world import Policy, World
 from previewbot.wire import blueprint as wire
 
@@ -104,17 +106,26 @@ async def _read(world: World, pull: PullRequest) -> Blueprint | Unchanged | Abse
 
 
 async def desire(
-    world: World, policy: Policy, pull: PullRequest, *, definition: Definition, redeploy: Redeploy | None
-) -> Desired:
-    """Turn a definition into what should run, unless a filter says otherwise, and claim the host names for it."""
+    world: World, policy: Policy, pull: PullRequest, *, definition: Definition, record: Record
+) -> tuple[Desired, Record]:
+    """Turn a definition into what should run, unless a filter says otherwise; claims host names and makes secrets."""
     filters = overlay(definition.blueprint.previews, policy.filters, FALLBACK_FILTERS)
     paths = tuple(await world.hub.changed_paths(pull)) if filters.paths else None
     absent = filtered(pull, filters, paths)
     if absent:
-        return absent
+        return absent, record
+    versions, record = await vault.look(world, record, definition.blueprint)
+    if lacking := missing(definition.blueprint, versions):
+        return Unchanged(Reason.SECRETS_MISSING, pull.head_commit, _how_to_set(definition.blueprint, lacking)), record
     hosts = await _claim(world, policy, pull, definition.blueprint)
-    basis = Basis(definition.trees, hosts, policy.address, redeploy)
-    return present(pull, definition.blueprint, basis)
+    basis = Basis(definition.trees, hosts, policy.address, record.redeploy, versions, policy.shelf)
+    return present(pull, definition.blueprint, basis), record
+
+
+def _how_to_set(blueprint: Blueprint, lacking: Mapping[str, tuple[str, ...]]) -> str:
+    """Say which secrets are missing, for whom, and what somebody who may set them writes."""
+    names = ", ".join(f"`{name}` ({', '.join(services)})" for name, services in lacking.items())
+    return f"{names}. An operator sets one with `previewbot secrets set {blueprint.app} {next(iter(lacking))}`"
 
 
 async def _claim(world: World, policy: Policy, pull: PullRequest, blueprint: Blueprint) -> Mapping[str, str]:

@@ -61,7 +61,8 @@ class Reconciler:
             before = record.redeploy
             record = await publisher.answer(pull, asked, record, allowed=forbidden is None)
             record = record if record.redeploy == before else replace(record, triggered_at=touched_at)
-        desired = forbidden or await self._desire(pull, record)
+        desired: Desired
+        desired, record = (forbidden, record) if forbidden else await self._desire(pull, record)
         ledger = Ledger(world.store, record)
         async with Errands(bell) as errands, Voice(publisher, pull, ledger, bell) as voice:
             actor = Actor(world, errands, self._finished)
@@ -72,13 +73,13 @@ class Reconciler:
             await publisher.conclude(pull, tuple(await world.store.asks(key)), made.status)
         return made
 
-    async def _desire(self, pull: PullRequest | None, record: Record) -> Desired:
+    async def _desire(self, pull: PullRequest | None, record: Record) -> tuple[Desired, Record]:
         if pull is None:
-            return Absent(Reason.UNINSTALLED)
+            return Absent(Reason.UNINSTALLED), record
         definition = await define(self.world, pull)
         if not isinstance(definition, Definition):
-            return definition
-        return await desire(self.world, self.policy, pull, definition=definition, redeploy=record.redeploy)
+            return definition, record
+        return await desire(self.world, self.policy, pull, definition=definition, record=record)
 
     async def _finished(self, build: BuildRecord) -> None:
         """Remember how a build ended, and wake everybody who may have waited for it.

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from previewbot.core.blueprint import Filters
 from previewbot.core.desire import Address
-from previewbot.ports import Builder, Clock, FrontDoor, Hub, Logs, Meter, Runtime, Source, Store
+from previewbot.core.resources import Shelf
+from previewbot.ports import Builder, Clock, FrontDoor, Hub, Logs, Meter, Runtime, Secrets, Source, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class World:
     logs: Logs
     clock: Clock
     meter: Meter
+    secrets: Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Policy:
     apps: frozenset[str] = frozenset()
     """Logins of GitHub Apps whose pull requests get previews."""
     filters: Filters = field(default_factory=Filters)
+    shelf: Shelf = field(default_factory=Shelf)
+    """What resources are made of."""
     drain: timedelta = timedelta(seconds=3)
     """How long an old release is kept after its successor took over."""
     stay: timedelta = timedelta(seconds=2)

@@ -37,6 +37,7 @@ from previewbot.engine.world import Policy, World
 from previewbot.ports import Allowance, DeploymentState, FailedDelivery, Hub, Lease, PullSummary, Reaction, Store
 from previewbot.telemetry import Metrics
 from tests.fakes.builder import FakeBuilder
+from tests.fakes.secrets import FakeSecrets
 from tests.fakes.source import FakeSource
 
 BLUEPRINT = b"version: 1\nservices:\n  web: {build: web, port: 8080}\n  api: {build: api, port: 9000}\n"
@@ -170,7 +171,9 @@ async def crowd(kubeconfig: Path, folder: Path, count: int) -> AsyncIterator[Cro
     front_door = KubernetesFrontDoor(api, mirror, names=names, options=options)
     async with open_store(f"sqlite+aiosqlite:///{folder / 'previewbot.db'}") as store:
         hub = cast("Hub", pulls)
-        world = World(hub, source, FakeBuilder(clock), runtime, front_door, store, LogFiles(folder), clock, Metrics())
+        builder, logs = FakeBuilder(clock), LogFiles(folder)
+        parts = (hub, source, builder, runtime, front_door, store, logs, clock, Metrics(), FakeSecrets())
+        world = World(*parts)
         made = Crowd(api, mirror, pulls, world, store)
         reconciler = Reconciler(world, Policy(), bells, turns)
 

@@ -11,6 +11,7 @@ from previewbot.core.actions import (
     CancelBuild,
     DeleteEnvironment,
     FailRelease,
+    ForgetSecrets,
     Plan,
     Prepare,
     RemoveRelease,
@@ -145,6 +146,8 @@ class Toy:
                 used = {volume for revision in self.running for volume in self.mounted.get(revision, ())}
                 assert not used & names, "no server may run on a volume that goes"
                 self.volumes -= names
+            case ForgetSecrets():
+                self.record = replace(self.record, keeps_secrets=False)
             case DeleteEnvironment():
                 self.volumes.clear()
                 taken = Removed(containers=sum(map(len, self.running.values())), networks=len(self.prepared))

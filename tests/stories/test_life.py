@@ -430,9 +430,8 @@ async def test_a_failed_release_hook_is_told_with_its_last_words_and_mended_by_a
 @pytest.mark.parametrize(
     ("more", "named"),
     [
-        ("resources: {db: postgres}", "resources"),
+        ("resources: {files: storage}", "type: storage and queue"),
         ("hooks: {destroy: {service: web, command: [bye]}}", "hooks.destroy"),
-        ("secrets: {TOKEN: {generate: 32}}", "secrets"),
     ],
 )
 async def test_what_no_runtime_does_yet_is_refused_and_never_left_out_in_silence(

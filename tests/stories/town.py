@@ -38,6 +38,7 @@ from previewbot.web.webhook import Door
 from tests.fakes.builder import FakeBuilder
 from tests.fakes.front_door import FakeFrontDoor
 from tests.fakes.runtime import FakeRuntime
+from tests.fakes.secrets import FakeSecrets
 from tests.fixtures.github import Over, Unheard
 
 BLUEPRINT = "version: 1\nservices:\n  web: {build: web, port: 8080}\n  api: {build: api, port: 9000}\n"
@@ -127,6 +128,7 @@ EXPOSED: Mapping[str, Collection[str]] = {
     "builder": ("locate", "start", "cancel"),
     "runtime": ("observe", "prepare", "start", "remove", "delete"),
     "front_door": ("observe", "route"),
+    "secrets": ("versions", "values", "put", "forget"),
     "store": (
         "load",
         "save",
@@ -153,6 +155,7 @@ class Town:
     builder: FakeBuilder
     runtime: FakeRuntime
     front_door: FakeFrontDoor
+    secrets: FakeSecrets
     clock: MovedClock
     world: World
     policy: Policy
@@ -261,6 +264,7 @@ async def town(
     )
     source = LocalSource(folder / "source", github)
     builder, runtime, front_door, logs = FakeBuilder(clock), FakeRuntime(), FakeFrontDoor(), LogFiles(folder)
+    secrets = FakeSecrets()
     async with open_store(f"sqlite+aiosqlite:///{folder / 'previewbot.db'}") as store:
         parts = {
             "hub": hub,
@@ -269,6 +273,7 @@ async def town(
             "runtime": runtime,
             "front_door": front_door,
             "store": store,
+            "secrets": secrets,
         }
         exposed = {name: weather.over(name, part, EXPOSED[name]) for name, part in parts.items()}
         metrics = Metrics()
@@ -296,6 +301,7 @@ async def town(
                 builder,
                 runtime,
                 front_door,
+                secrets,
                 clock,
                 world,
                 policy or Policy(stay=timedelta(milliseconds=20)),

@@ -13,6 +13,7 @@ from typing import Any
 from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.labels import INDEX, RESOURCE, SERVICE, Names, Target
 from previewbot.adapters.docker.limits import MIB, Limits
+from previewbot.core.filling import ARGUMENT, argument
 from previewbot.core.ids import Key
 from previewbot.core.model import ServiceSpec
 
@@ -54,18 +55,22 @@ def container(berth: Berth, image: Image, sealed: Mapping[str, str], *, names: N
     made: dict[str, Any] = {
         "Image": image.id,
         "Hostname": service.name[:_HOST_NAME_LIMIT],
-        "Env": [f"{name}={value}" for name, value in {**service.env, **sealed}.items()],
+        "Env": [f"{name}={value}" for name, value in _environment(service, sealed).items()],
         "Labels": berth.labels(names),
         "HostConfig": _host(berth, image.volumes, names, limits),
         "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": [service.name]}}},
     }
     if service.command is not None:
-        made["Cmd"] = list(service.command)
+        made["Cmd"] = [sealed.get(argument(place), word) for place, word in enumerate(service.command)]
     if service.user is not None:
         made["User"] = f"{service.user}:{service.user}"
     if service.port is not None:
         made["ExposedPorts"] = {f"{service.port}/tcp": {}}
     return made
+
+
+def _environment(service: ServiceSpec, sealed: Mapping[str, str]) -> dict[str, str]:
+    return dict(service.env) | {name: value for name, value in sealed.items() if not name.startswith(ARGUMENT)}
 
 
 def _host(berth: Berth, volumes: Iterable[str], names: Names, limits: Limits) -> dict[str, Any]:

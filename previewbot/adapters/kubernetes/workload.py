@@ -16,6 +16,7 @@ from previewbot.adapters.kubernetes.enclosure import ACCOUNT_NAME
 from previewbot.adapters.kubernetes.kinds import CLAIM, DEPLOYMENT, JOB, SECRET, SERVICE, Thing
 from previewbot.adapters.kubernetes.names import RESOURCE, VOLUME, object_name
 from previewbot.adapters.kubernetes.place import Place
+from previewbot.core.filling import argument
 from previewbot.core.model import ServiceSpec
 
 CONTAINER = "app"
@@ -188,7 +189,10 @@ def _container(berth: Berth, program: Program) -> dict[str, Any]:
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     if spec.command is not None:
-        made["args"] = [literal(each) for each in spec.command]
+        # What is secret of a command is a variable, whose value the kubelet puts in its place.
+        names = [argument(place) for place in range(len(spec.command))]
+        words = zip(names, spec.command, strict=True)
+        made["args"] = [f"$({name})" if name in program.sealed else literal(word) for name, word in words]
     if spec.volumes:
         made["volumeMounts"] = [{"name": spec.volumes[path], "mountPath": path} for path in sorted(spec.volumes)]
     if spec.port is not None:

@@ -1,0 +1,164 @@
+"""What each type of resource is when it runs inside an environment: its image, its port, and how it is reached.
+
+The environment variables are those that the official images document. A password is made for each environment and
+is never here: where one belongs stands its seal, and the value is put there when the resource is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from string import Formatter
+
+from previewbot.core.blueprint import Health, Resource, ResourceType
+from previewbot.core.ids import Key, digest
+from previewbot.core.model import ReleaseSpec, ServiceSpec
+from previewbot.core.secrets import Seal, Template
+
+USER = "app"
+"""The user, and the name of the database, in every one."""
+_PLACE = "{password}"
+"""Where the password of an environment belongs."""
+_START = timedelta(minutes=3)
+"""How long a server may take to its first answer: databases make their files first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """One type of server."""
+
+    image: str
+    """Without its version."""
+    version: str
+    port: int
+    url: str
+    """How an app reaches it; ``{host}``, ``{port}``, ``{user}``, ``{password}``, ``{name}``."""
+    folder: str
+    """Where its data is."""
+    uid: int
+    """Whom it runs as: the user that the official image has for it, never root."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] | None = None
+    user: str = USER
+
+
+KITS: Mapping[ResourceType, Kit] = {
+    ResourceType.POSTGRES: Kit(
+        "postgres",
+        "17",
+        5432,
+        "postgresql://{user}:{password}@{host}:{port}/{name}",
+        "/var/lib/postgresql/data",
+        999,
+        # A folder below the volume's own, which may hold what its file system put there.
+        {
+            "POSTGRES_USER": USER,
+            "POSTGRES_DB": USER,
+            "POSTGRES_PASSWORD": _PLACE,
+            "PGDATA": "/var/lib/postgresql/data/pgdata",
+        },
+    ),
+    ResourceType.MYSQL: Kit(
+        "mysql",
+        "8.4",
+        3306,
+        "mysql://{user}:{password}@{host}:{port}/{name}",
+        "/var/lib/mysql",
+        999,
+        {
+            "MYSQL_USER": USER,
+            "MYSQL_DATABASE": USER,
+            "MYSQL_PASSWORD": _PLACE,
+            "MYSQL_RANDOM_ROOT_PASSWORD": "yes",  # nosec B105 - the server makes one, and nobody knows it
+        },
+    ),
+    ResourceType.REDIS: Kit(
+        "redis",
+        "7",
+        6379,
+        "redis://:{password}@{host}:{port}/0",
+        "/data",
+        999,
+        {"REDIS_PASSWORD": _PLACE},
+        # Read from its standard input: an argument would show in every list of programs.
+        ("sh", "-c", """printf 'requirepass %s\\nappendonly yes\\ndir /data\\n' "$REDIS_PASSWORD" | redis-server -"""),
+        user="default",
+    ),
+    ResourceType.RABBITMQ: Kit(
+        "rabbitmq",
+        "4",
+        5672,
+        "amqp://{user}:{password}@{host}:{port}/",
+        "/var/lib/rabbitmq",
+        999,
+        {"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": _PLACE},
+    ),
+}
+
+
+SERVERS = tuple(KITS)
+"""The types that run as a server of their own; a volume is only mounted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What resources are made of: the operator's images, for those that are not the usual ones."""
+
+    images: Mapping[ResourceType, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a resource belongs."""
+
+    key: Key
+    app: str
+    shelf: Shelf
+
+
+def fields(resource: Resource, password: Seal) -> Mapping[str, Template]:
+    """What a reference to a server can ask for."""
+    kit = KITS[resource.type]
+    facts = {"host": resource.name, "port": str(kit.port), "user": kit.user, "name": USER}
+    told: dict[str, Template] = {name: (value,) for name, value in facts.items()}
+    told["password"] = (password,)
+    return told | {"url": fill(kit.url, told)}
+
+
+def fill(text: str, told: Mapping[str, Template]) -> Template:
+    """Put templates in the places of ``{name}`` in a text of a kit."""
+    parts: list[str | Seal] = []
+    for literal, name, _, _ in Formatter().parse(text):
+        parts += [literal] if literal else []
+        parts += told[name] if name else ()
+    return tuple(parts)
+
+
+def volume(resource: Resource) -> str:
+    """The name of the volume with its data: each version has its own, since no server reads the files of all others."""
+    number = resource.version or (KITS[resource.type].version if resource.type in KITS else "")
+    return f"{resource.name}-{number.replace('.', '-')}" if number else resource.name
+
+
+def server(resource: Resource, password: Seal, spot: Spot) -> ReleaseSpec:
+    """A server as a release of its own."""
+    kit = KITS[resource.type]
+    told = fields(resource, password)
+    env = {name: fill(value, told) for name, value in kit.env.items()}
+    service = ServiceSpec(
+        name=resource.name,
+        image=f"{spot.shelf.images.get(resource.type, kit.image)}:{resource.version or kit.version}",
+        build=None,
+        command=kit.command,
+        port=kit.port,
+        host=None,
+        health=Health(timeout=_START),
+        env={name: "".join(map(str, value)) for name, value in env.items() if password not in value},
+        replicas=1,
+        sealed={name: value for name, value in env.items() if password in value},
+        volumes={kit.folder: volume(resource)},
+        user=kit.uid,
+    )
+    revision = f"{resource.name}-{digest('resource-1', repr(service), length=8)}"
+    return ReleaseSpec(spot.key, revision, spot.app, "", (service,), resource=resource.name)

@@ -1,0 +1,118 @@
+"""Secrets by name: whose they are, which version, and where one belongs in a text. No value is ever in here.
+
+A question to a store is always bound to one scope, and a scope is made of an app, the kind of one environment and,
+for what is made for one environment alone, its key. So what runs for a preview cannot name production's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from previewbot.core.blueprint import Blueprint, ResourceType
+from previewbot.core.references import secrets_of
+
+SHARED = "shared"
+"""The owner of what every service of an app may declare."""
+PASSWORD = "password"  # noqa: S105 - the name of one  # nosec B105
+_PASSWORD_LENGTH = 32
+_WITHOUT_PASSWORD = (ResourceType.VOLUME,)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Scope:
+    """Whose secrets: those of every environment of one kind of an app or, with a key, those made for one of them."""
+
+    app: str
+    kind: str
+    environment: str | None = None
+
+    def __str__(self) -> str:
+        """``shop/preview``, ``shop/preview/~pr-7-42``: the folder in every store."""
+        return "/".join((self.app, self.kind, *((f"~{self.environment}",) if self.environment else ())))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SecretName:
+    """A secret in a scope: of a service, of a resource or of all (``SHARED``)."""
+
+    owner: str
+    name: str
+
+    def __str__(self) -> str:
+        """``web/STRIPE_KEY``: what follows the folder in every store."""
+        return f"{self.owner}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Where a secret belongs in a text, and in which version: a release with another version is another release."""
+
+    name: SecretName
+    version: str
+    own: bool
+    """Made for this environment alone."""
+
+
+Template = tuple[str | Seal, ...]
+"""A text with secrets in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What is in the store, as versions: of the kind of environment, and of this environment alone."""
+
+    shared: Mapping[SecretName, str] = field(default_factory=dict)
+    own: Mapping[SecretName, str] = field(default_factory=dict)
+
+    def seal(self, blueprint: Blueprint, service: str, name: str) -> Seal | None:
+        """Find the secret that a service knows by a name: its own value wins over the one for all."""
+        if _length(blueprint, name) is not None:
+            generated = SecretName(SHARED, name)
+            return Seal(generated, self.own[generated], own=True) if generated in self.own else None
+        found = (SecretName(owner, name) for owner in (service, SHARED))
+        return next((Seal(each, self.shared[each], own=False) for each in found if each in self.shared), None)
+
+    def password(self, resource: str) -> Seal:
+        """The password of a resource."""
+        name = SecretName(resource, PASSWORD)
+        return Seal(name, self.own[name], own=True)
+
+
+def generated(blueprint: Blueprint) -> Mapping[SecretName, int]:
+    """What is made for each environment alone, and how many characters of it: generated secrets, and passwords."""
+    made = {SecretName(SHARED, each.name): each.generate for each in blueprint.secrets if each.generate}
+    servers = (each for each in blueprint.resources if each.type not in _WITHOUT_PASSWORD)
+    return made | {SecretName(each.name, PASSWORD): _PASSWORD_LENGTH for each in servers}
+
+
+def asks(blueprint: Blueprint) -> bool:
+    """Whether somebody has to set any secret for it."""
+    return any(_length(blueprint, name) is None for each in blueprint.services for name in secrets_of(each))
+
+
+def missing(blueprint: Blueprint, versions: Versions) -> Mapping[str, tuple[str, ...]]:
+    """The secrets that are not set, and which services wait for each."""
+    found: dict[str, tuple[str, ...]] = {}
+    for service in blueprint.services:
+        for name in secrets_of(service):
+            if versions.seal(blueprint, service.name, name) is None:
+                found[name] = (*found.get(name, ()), service.name)
+    return found
+
+
+def _length(blueprint: Blueprint, name: str) -> int | None:
+    return next((each.generate for each in blueprint.secrets if each.name == name), None)
+
+
+def seals(templates: Mapping[str, Template]) -> frozenset[Seal]:
+    """The secrets that belong in some texts."""
+    return frozenset(part for each in templates.values() for part in each if isinstance(part, Seal))
+
+
+def open_all(templates: Mapping[str, Template], value: Callable[[Seal], str]) -> dict[str, str]:
+    """Put the value of every secret in its place: for the moment when a program is started, and for nothing else."""
+    return {
+        name: "".join(value(part) if isinstance(part, Seal) else part for part in template)
+        for name, template in templates.items()
+    }

@@ -1,0 +1,82 @@
+"""What an app's secrets are to one environment: which there are, which are made for it, and their values at a start.
+
+Only the scope of the environment's own kind is ever asked for, and of an untrusted commit none.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from previewbot.core.blueprint import PREVIEW, Blueprint
+from previewbot.core.errors import Transient
+from previewbot.core.ids import Key
+from previewbot.core.model import Record, ReleaseSpec
+from previewbot.core.secrets import Scope, Seal, SecretName, Versions, asks, generated, open_all, seals
+from previewbot.engine.world import World
+from previewbot.ports import Sealed, Value
+
+_ALPHABET = string.ascii_letters + string.digits
+"""What needs no quoting in a URL, a shell or a configuration file."""
+
+
+async def look(world: World, record: Record, blueprint: Blueprint) -> tuple[Versions, Record]:
+    """Find which secrets there are, and make those that are made for each environment; saves the record before that."""
+    if record.keeps_secrets and record.app not in (None, blueprint.app):
+        await forget(world, record)
+    record = replace(record, app=blueprint.app)
+    shared = await world.secrets.versions(Scope(blueprint.app, PREVIEW)) if asks(blueprint) else {}
+    wanted = generated(blueprint)
+    if not wanted:
+        return Versions(shared), record
+    own = _own(blueprint.app, record.key)
+    there = dict(await world.secrets.versions(own))
+    lacking = {name: length for name, length in wanted.items() if name not in there}
+    if lacking and not record.keeps_secrets:
+        # Known to be there before they are: whatever ends this process now, they go with the environment.
+        record = replace(record, keeps_secrets=True)
+        await world.store.save(record)
+    for name, length in lacking.items():
+        there[name] = await world.secrets.put(own, name, Value(_make(length)))
+    return Versions(shared, there), record
+
+
+async def unseal(world: World, release: ReleaseSpec, services: Collection[str]) -> Sealed:
+    """Read the values that services are started with; ``Transient`` where one is gone since it was looked for."""
+    specs = [each for each in release.services if each.name in services and each.sealed]
+    wanted = frozenset(seal for each in specs for seal in seals(each.sealed))
+    values = await _read(world, release, wanted)
+    if lost := sorted(str(seal.name) for seal in wanted - values.keys()):
+        raise Transient(f"Secrets were removed just now: {', '.join(lost)}.")
+    return {each.name: open_all(each.sealed, lambda seal: values[seal].text) for each in specs}
+
+
+async def words(world: World, release: ReleaseSpec) -> Collection[str]:
+    """The values that a release works with, so that none of them is shown."""
+    wanted = frozenset(seal for each in release.services for seal in seals(each.sealed))
+    return [each.text for each in (await _read(world, release, wanted)).values()]
+
+
+async def forget(world: World, record: Record) -> None:
+    """Delete what was made for one environment alone."""
+    if record.app:
+        await world.secrets.forget(_own(record.app, record.key))
+
+
+async def _read(world: World, release: ReleaseSpec, wanted: Collection[Seal]) -> Mapping[Seal, Value]:
+    found: dict[tuple[bool, SecretName], Value] = {}
+    for own, scope in ((True, _own(release.app, release.key)), (False, Scope(release.app, PREVIEW))):
+        if names := {seal.name for seal in wanted if seal.own is own}:
+            values = await world.secrets.values(scope, names)
+            found |= {(own, name): value for name, value in values.items()}
+    return {seal: found[seal.own, seal.name] for seal in wanted if (seal.own, seal.name) in found}
+
+
+def _own(app: str, key: Key) -> Scope:
+    return Scope(app, PREVIEW, str(key))
+
+
+def _make(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))

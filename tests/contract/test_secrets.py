@@ -1,0 +1,73 @@
+"""What every store of secrets keeps to."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from previewbot.adapters.secrets import LocalSecrets
+from previewbot.core.secrets import SHARED, Scope, SecretName
+from previewbot.ports import Secrets, Value
+from tests.fakes.secrets import FakeSecrets
+
+PREVIEW = Scope("shop", "preview")
+OWN = Scope("shop", "preview", "pr-7-42")
+TOKEN = SecretName("web", "TOKEN")
+HOSTILE = "a$(b) ${c}\n\"'\\ é \U0001f600"
+
+
+@pytest.fixture(params=["fake", "local"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Secrets:
+    return FakeSecrets() if request.param == "fake" else LocalSecrets(tmp_path / "secrets.json", b"k" * 32)
+
+
+async def test_what_is_put_is_read_back_to_the_letter(store: Secrets) -> None:
+    await store.put(PREVIEW, TOKEN, Value(HOSTILE))
+    found = await store.values(PREVIEW, {TOKEN, SecretName("web", "OTHER")})
+    assert {name: value.text for name, value in found.items()} == {TOKEN: HOSTILE}
+
+
+async def test_every_write_has_another_version_even_of_the_same_value(store: Secrets) -> None:
+    first = await store.put(PREVIEW, TOKEN, Value("same"))
+    assert await store.versions(PREVIEW) == {TOKEN: first}
+    assert await store.put(PREVIEW, TOKEN, Value("same")) != first
+
+
+async def test_a_scope_holds_neither_what_is_beside_it_nor_what_is_below(store: Secrets) -> None:
+    for scope in (PREVIEW, OWN, Scope("shop", "production"), Scope("shop", "preview", "pr-7-4")):
+        await store.put(scope, TOKEN, Value(str(scope)))
+    for scope in (PREVIEW, OWN, Scope("shop", "production")):
+        assert set(await store.versions(scope)) == {TOKEN}
+        assert (await store.values(scope, {TOKEN}))[TOKEN].text == str(scope)
+
+
+async def test_what_is_removed_is_gone_and_removing_it_again_removes_nothing(store: Secrets) -> None:
+    await store.put(PREVIEW, TOKEN, Value("x"))
+    assert await store.remove(PREVIEW, TOKEN)
+    assert not await store.remove(PREVIEW, TOKEN)
+    assert await store.versions(PREVIEW) == {}
+
+
+async def test_an_environments_own_are_forgotten_at_once_and_no_others_can_be(store: Secrets) -> None:
+    await store.put(PREVIEW, TOKEN, Value("x"))
+    for name in ("A", "B"):
+        await store.put(OWN, SecretName(SHARED, name), Value("x"))
+    assert await store.forget(OWN) == 2
+    assert await store.forget(OWN) == 0
+    with pytest.raises(ValueError, match="one environment"):
+        await store.forget(PREVIEW)
+    assert set(await store.versions(PREVIEW)) == {TOKEN}
+
+
+async def test_writers_at_once_lose_nothing(store: Secrets) -> None:
+    names = [SecretName("web", f"S{number}") for number in range(20)]
+    await asyncio.gather(*(store.put(PREVIEW, each, Value(each.name)) for each in names))
+    assert set(await store.versions(PREVIEW)) == set(names)
+
+
+async def test_a_value_never_shows_by_accident(store: Secrets) -> None:
+    await store.put(PREVIEW, TOKEN, Value("hunter2"))
+    assert "hunter2" not in repr(await store.values(PREVIEW, {TOKEN}))
+    assert await store.check()

@@ -1,0 +1,71 @@
+"""No secret value is shown, in whatever form and in however many pieces it comes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from previewbot.core.masking import MASK, Mask
+
+SECRET = 'p"a/s+s w\\ö?rd&1'
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        quote(SECRET),
+        quote(SECRET, safe=""),
+        quote_plus(SECRET),
+        json.dumps(SECRET),
+        json.dumps({"deep": [SECRET]}, ensure_ascii=False),
+        f"postgresql://app:{quote(SECRET, safe='')}@db:5432/app",
+    ],
+)
+def test_a_value_is_hidden_in_every_form_in_which_programs_print_it(form: str) -> None:
+    hidden = Mask([SECRET]).hide(f"before {form} after")
+    assert MASK in hidden
+    assert hidden.startswith("before ")
+    assert hidden.endswith(" after")
+    assert "rd&1" not in hidden
+    assert "rd%261" not in hidden
+
+
+@given(st.binary(max_size=5), st.binary(max_size=5), st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]))
+def test_a_value_is_hidden_in_base64_wherever_it_begins(before: bytes, after: bytes, encode: object) -> None:
+    text = encode(before + SECRET.encode() + after).decode()  # type: ignore[operator]
+    hidden = Mask([SECRET]).hide(text)
+    assert MASK in hidden
+    left = [part for part in hidden.split(MASK) if part]
+    # At each end, what is left has too few bits of the value to tell more than one of its bytes.
+    assert sum(map(len, left)) <= (len(before) + len(after)) * 4 / 3 + 8
+
+
+@given(st.lists(st.text(min_size=4, max_size=12), min_size=1, max_size=4), st.data())
+def test_pieces_hide_what_the_whole_hides(values: list[str], data: st.DataObject) -> None:
+    parts = data.draw(st.lists(st.one_of(st.sampled_from(values), st.text(max_size=6)), max_size=8))
+    whole = "".join(parts)
+    mask, shown, rest = Mask(values), "", whole
+    while rest:
+        length = data.draw(st.integers(1, len(rest)))
+        shown += mask.feed(rest[:length])
+        rest = rest[length:]
+    assert shown + mask.finish() == Mask(values).hide(whole)
+
+
+def test_of_two_values_the_longer_is_hidden_whole() -> None:
+    assert Mask(["token", "tokenlonger"]).hide("tokenlonger token") == f"{MASK} {MASK}"
+
+
+def test_a_value_of_several_lines_is_hidden_line_by_line() -> None:
+    assert Mask(["first line\nsecond line"]).hide("> second line") == f"> {MASK}"
+
+
+def test_very_short_values_and_none_at_all_hide_nothing() -> None:
+    assert Mask(["abc"]).hide("abc") == "abc"
+    assert Mask([]).feed("abc") == "abc"

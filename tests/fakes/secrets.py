@@ -1,0 +1,52 @@
+"""A store of secrets in memory, which writes down every scope that it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from itertools import count
+
+from previewbot.core.secrets import Scope, SecretName
+from previewbot.ports import Value
+
+
+class FakeSecrets:
+    """A ``ports.Secrets``. ``asked`` has the scope of every question, in their order."""
+
+    def __init__(self) -> None:
+        self.asked: list[Scope] = []
+        self._kept: dict[Scope, dict[SecretName, tuple[str, Value]]] = {}
+        self._versions = count(1)
+
+    def everything(self) -> Mapping[Scope, Mapping[SecretName, str]]:
+        """What is set, with its value."""
+        return {
+            scope: {name: value.text for name, (_, value) in each.items()} for scope, each in self._kept.items() if each
+        }
+
+    async def versions(self, scope: Scope) -> Mapping[SecretName, str]:
+        self.asked.append(scope)
+        return {name: version for name, (version, _) in self._kept.get(scope, {}).items()}
+
+    async def values(self, scope: Scope, names: Collection[SecretName]) -> Mapping[SecretName, Value]:
+        self.asked.append(scope)
+        found = self._kept.get(scope, {})
+        return {name: found[name][1] for name in names if name in found}
+
+    async def put(self, scope: Scope, name: SecretName, value: Value) -> str:
+        self.asked.append(scope)
+        version = f"v{next(self._versions)}"
+        self._kept.setdefault(scope, {})[name] = (version, value)
+        return version
+
+    async def remove(self, scope: Scope, name: SecretName) -> bool:
+        self.asked.append(scope)
+        return self._kept.get(scope, {}).pop(name, None) is not None
+
+    async def forget(self, scope: Scope) -> int:
+        self.asked.append(scope)
+        if scope.environment is None:
+            raise ValueError("only what was made for one environment is forgotten as a whole")
+        return len(self._kept.pop(scope, {}))
+
+    async def check(self) -> str:
+        return "secrets in memory"

@@ -1,0 +1,177 @@
+"""An app with databases and secrets, told through GitHub: what it gets, what it keeps, and what nobody sees."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from previewbot.core.model import InstanceState
+from previewbot.core.secrets import SHARED, Scope, SecretName
+from previewbot.demo.github.state import Pull
+from previewbot.ports import Value
+from tests.fakes.runtime import READY, Behaviour
+from tests.fixtures.github import Over
+from tests.stories.town import Town, town
+
+STACK = """\
+version: 1
+app: shop
+services:
+  web:
+    build: web
+    port: 8080
+    public: true
+    env: {DATABASE_URL: "${resources.db.url}", CACHE: "${resources.cache.host}"}
+    secrets: [STRIPE_KEY, SESSION_KEY]
+  worker: {build: api, env: {QUEUE: "redis://:${resources.cache.password}@${resources.cache.host}"}}
+resources:
+  db: {type: postgres, version: "16"}
+  cache: redis
+secrets:
+  SESSION_KEY: {generate: 40}
+"""
+PREVIEW = Scope("shop", "preview")
+STRIPE = SecretName(SHARED, "STRIPE_KEY")
+
+
+@pytest.fixture
+async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
+    async with town(tmp_path, over=over) as made:
+        await made.settle()
+        await made.secrets.put(PREVIEW, STRIPE, Value("sk_live_4242"))
+        await made.secrets.put(Scope("shop", "production"), STRIPE, Value("production's"))
+        yield made
+
+
+async def _told(city: Town, pull: Pull, service: str) -> dict[str, str]:
+    """The secret variables with which a service runs."""
+    (release,) = [each for each in (await city.observed(pull)).releases if not each.resource]
+    return dict(city.runtime.sealed(city.key(pull), release.revision)[service])
+
+
+async def test_an_app_gets_its_databases_and_its_secrets(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    assert "**Preview is ready**" in city.comment(pull)
+    web, worker = await _told(city, pull, "web"), await _told(city, pull, "worker")
+    password = web["DATABASE_URL"].removeprefix("postgresql://app:").removesuffix("@db:5432/app")
+    assert len(password) == 32
+    assert password.isalnum()
+    assert web["STRIPE_KEY"] == "sk_live_4242"
+    assert len(web["SESSION_KEY"]) == 40
+    assert set(worker) == {"QUEUE"}, "a secret is for the services that declare it"
+    observed = await city.observed(pull)
+    assert {each.resource for each in observed.releases} == {None, "db", "cache"}
+    assert observed.volumes == {"db-16", "cache-7"}
+
+
+async def test_a_database_and_its_password_stay_over_pushes_and_redeploys(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    before = await _told(city, pull, "web")
+    databases = {each.revision for each in (await city.observed(pull)).releases if each.resource}
+    await city.push(pull, {"web/x": "2"})
+    await city.say(pull, "alice", "/redeploy")
+    assert await _told(city, pull, "web") == before
+    assert {each.revision for each in (await city.observed(pull)).releases if each.resource} == databases
+
+
+async def test_two_previews_share_no_credential(city: Town) -> None:
+    first = await city.open(files={"previewbot.yaml": STACK})
+    second = await city.open(files={"previewbot.yaml": STACK, "web/x": "2"})
+    one, two = await _told(city, first, "web"), await _told(city, second, "web")
+    assert one["DATABASE_URL"] != two["DATABASE_URL"]
+    assert one["SESSION_KEY"] != two["SESSION_KEY"]
+    assert one["STRIPE_KEY"] == two["STRIPE_KEY"]
+
+
+async def test_what_is_not_set_is_told_by_name_and_nothing_starts_until_it_is(city: Town) -> None:
+    await city.secrets.remove(PREVIEW, STRIPE)
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    text = city.comment(pull)
+    assert "`STRIPE_KEY` (web)" in text
+    assert "`previewbot secrets set shop STRIPE_KEY`" in text
+    assert (await city.observed(pull)).is_empty
+    assert not city.builder.orders
+    await city.secrets.put(PREVIEW, STRIPE, Value("sk_live_1"))
+    await city.say(pull, "alice", "/redeploy")
+    assert "**Preview is ready**" in city.comment(pull)
+
+
+async def test_a_services_own_value_wins_over_the_one_for_all(city: Town) -> None:
+    await city.secrets.put(PREVIEW, SecretName("web", "STRIPE_KEY"), Value("sk_web"))
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    assert (await _told(city, pull, "web"))["STRIPE_KEY"] == "sk_web"
+
+
+async def test_a_rotated_secret_arrives_with_the_next_push_as_a_new_release(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    await city.secrets.put(PREVIEW, STRIPE, Value("sk_new"))
+    await city.push(pull, {})
+    assert (await _told(city, pull, "web"))["STRIPE_KEY"] == "sk_new"
+
+
+async def test_no_preview_ever_asks_for_anything_but_the_preview_scope_and_its_own(city: Town) -> None:
+    city.secrets.asked.clear()
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    await city.say(pull, "alice", "/redeploy")
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    assert set(city.secrets.asked) == {PREVIEW, Scope("shop", "preview", str(city.key(pull)))}
+
+
+async def test_whose_author_is_not_trusted_causes_no_question_to_the_store(city: Town) -> None:
+    city.secrets.asked.clear()
+    await city.open(author="bob", files={"previewbot.yaml": STACK})
+    assert city.secrets.asked == []
+
+
+async def test_nothing_made_for_it_is_left_when_it_closes(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    assert Scope("shop", "preview", str(city.key(pull))) in city.secrets.everything()
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    assert set(city.secrets.everything()) == {PREVIEW, Scope("shop", "production")}
+    assert (await city.observed(pull)).is_empty
+    assert "**Preview removed**" in city.comment(pull)
+
+
+async def test_an_app_that_changes_its_name_leaves_nothing_behind(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    await city.secrets.put(Scope("store", "preview"), STRIPE, Value("sk"))
+    await city.push(pull, {"previewbot.yaml": STACK.replace("app: shop", "app: store")})
+    own = [scope for scope in city.secrets.everything() if scope.environment]
+    assert own == [Scope("store", "preview", str(city.key(pull)))]
+
+
+async def test_secrets_are_hidden_in_the_last_words_of_a_program(city: Town) -> None:
+    city.runtime.behave = lambda spec: (
+        Behaviour(InstanceState.FAILED, "exits with code 1", ("bad key sk_live_4242",)) if spec.name == "web" else READY
+    )
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    text = city.comment(pull)
+    assert "bad key •••" in text
+    assert "sk_live" not in text
+
+
+async def test_a_database_that_does_not_come_up_is_told(city: Town) -> None:
+    city.runtime.behave = lambda spec: (
+        Behaviour(InstanceState.FAILED, "exits with code 1", ("no space left",)) if spec.name == "db" else READY
+    )
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    text = city.comment(pull)
+    assert "resource **db** exits with code 1" in text
+    assert "no space left" in text
+    city.runtime.behave = lambda _: READY
+    await city.say(pull, "alice", "/redeploy")
+    assert "**Preview is ready**" in city.comment(pull)
+
+
+async def test_a_resource_that_the_blueprint_drops_goes_with_its_data(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    fewer = STACK.replace("  cache: redis\n", "").replace(', CACHE: "${resources.cache.host}"', "")
+    fewer = fewer.replace(', env: {QUEUE: "redis://:${resources.cache.password}@${resources.cache.host}"}', "")
+    await city.push(pull, {"previewbot.yaml": fewer})
+    observed = await city.observed(pull)
+    assert {each.resource for each in observed.releases} == {None, "db"}
+    assert observed.volumes == {"db-16"}
