@@ -159,7 +159,9 @@ class DockerRuntime:
         if not release.resource:
             await self._ensure_network(key, self._names.network(key, revision), revision)
         if release.resource or any(each.needs for each in release.services):
-            await self._ensure_network(key, self._names.resources(key))
+            # Several releases share it, and the engine would make a second one of the same name.
+            async with self._lock(key, self._names.resources(key)):
+                await self._ensure_network(key, self._names.resources(key))
         await every(self._ensure_volume(key, each) for each in sorted(release.volumes))
 
     async def _image(self, service: ServiceSpec, digests: Mapping[str, str]) -> Image:

@@ -22,6 +22,7 @@ _SETTLED = timedelta(seconds=1)
 _UNSCHEDULABLE_PATIENCE = timedelta(seconds=30)
 """Another pod may go, or a node come, in the meantime."""
 _PULL_PATIENCE = timedelta(seconds=10)
+_SYNC_PATIENCE = timedelta(seconds=60)
 _DENIED_PATIENCE = timedelta(seconds=5)
 
 
@@ -126,7 +127,10 @@ def judge_pod(pod: Thing, now: datetime) -> Verdict:
         detail = f"its image cannot be pulled: {_short(waiting.get('message') or why)}"
         return _in_time(pod, now, _PULL_PATIENCE, Verdict(InstanceState.FAILED, detail, Reason.IMAGE_UNAVAILABLE))
     if why in _CONFIG_TROUBLES:
-        return Verdict(InstanceState.FAILED, _cannot_run(waiting), Reason.RUNTIME_REFUSED)
+        verdict = Verdict(InstanceState.FAILED, _cannot_run(waiting), Reason.RUNTIME_REFUSED)
+        # A node that has much to do finds a new Secret late, and tries again by itself.
+        is_late = "failed to sync" in str(waiting.get("message"))
+        return _in_time(pod, now, _SYNC_PATIENCE, verdict) if is_late else verdict
     if why == "CrashLoopBackOff":
         return Verdict(InstanceState.FAILED, _exits(pod, container, now), Reason.CRASHED)
     unschedulable = _unschedulable(status)

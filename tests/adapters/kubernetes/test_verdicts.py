@@ -83,6 +83,14 @@ CASES: list[tuple[str, Thing, int, InstanceState, Reason | None, str | None]] = 
         "its image cannot be pulled: Back-off pulling image nginx:nope",
     ),
     (
+        "its secret comes late",
+        _pod(_waiting("CreateContainerConfigError", "failed to sync secret cache: timed out")),
+        5,
+        STARTING,
+        None,
+        None,
+    ),
+    (
         "it wants to be root",
         _pod(_waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")),
         1,
