@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 
 from previewbot.core import stages
-from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Kind, ResourceType, Service
+from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Hook, Kind, ResourceType, Service
 from previewbot.core.filling import ARGUMENT, Filling, Urls, is_sealed
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import HookPoint, ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
@@ -127,7 +127,6 @@ def beyond(blueprint: Blueprint) -> tuple[str, ...]:
     services, resources = blueprint.services, blueprint.resources
     parts = {
         "type: storage and queue": any(each.type in _NOT_YET for each in resources),
-        "seed": any(each.seed for each in resources),
         "hooks.destroy": blueprint.hooks.destroy,
         "kind: cron and job": any(each.kind in (Kind.CRON, Kind.JOB) for each in services),
     }
@@ -167,6 +166,8 @@ class Basis:
     versions: Versions = field(default_factory=Versions)
     """Which secrets there are."""
     shelf: Shelf = field(default_factory=Shelf)
+    seeded: frozenset[str] = frozenset()
+    """The volumes that were filled already."""
 
 
 def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
@@ -183,7 +184,7 @@ def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
             order = ImageOrder(image, pull.key, service.name, pull.repository, pull.head_commit, build, fresh=fresh)
             orders.setdefault(image, order)
         specs.append(_specify(replace(service, build=build), image, basis, filling))
-    services = _with_hooks(blueprint, tuple(specs), filling)
+    services = _with_hooks(blueprint, tuple(specs), filling, basis.seeded)
     revision = _revision(services, nonce)
     release = ReleaseSpec(pull.key, revision, blueprint.app, pull.head_commit, services, filling.public)
     return Present(release, tuple(orders.values()), _resources(pull, blueprint, basis))
@@ -195,17 +196,35 @@ def _resources(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> tuple[R
     return tuple(server(each, basis.versions.password(each.name), place) for each in servers)
 
 
-def _with_hooks(blueprint: Blueprint, services: tuple[ServiceSpec, ...], filling: Filling) -> tuple[ServiceSpec, ...]:
-    """Add what runs once before the others, which then wait for it."""
-    hook = blueprint.hooks.release
-    if hook is None:
-        return services
+def _with_hooks(
+    blueprint: Blueprint, services: tuple[ServiceSpec, ...], filling: Filling, seeded: frozenset[str]
+) -> tuple[ServiceSpec, ...]:
+    """Add what runs once before the others, which then wait for it: the release hook, and after it the first data."""
+    before: tuple[ServiceSpec, ...] = ()
+    if hook := blueprint.hooks.release:
+        before = (_job("hook.release", HookPoint.RELEASE, hook, services, filling),)
+    seeds = tuple(
+        replace(
+            _job(f"seed.{each.name}", HookPoint.SEED, each.seed, services, filling),
+            after=tuple(job.name for job in before),
+            seeds=volume(each),
+        )
+        for each in blueprint.resources
+        if each.seed and volume(each) not in seeded
+    )
+    first = tuple(job.name for job in (*before, *seeds))
+    return (*before, *seeds, *(replace(each, after=(*first, *each.after)) for each in services))
+
+
+def _job(  # noqa: PLR0917 - each is a part of it
+    name: str, point: HookPoint, hook: Hook, services: tuple[ServiceSpec, ...], filling: Filling
+) -> ServiceSpec:
+    """A job in the place of a service; no service has a dot in its name, as ``name`` has."""
     of = next(each for each in services if each.name == hook.service)
     command, sealed = filling.command(hook.command, hook.service)
-    job = stages.hook(HookPoint.RELEASE, replace(hook, command=command), of)
-    kept = {name: each for name, each in of.sealed.items() if not name.startswith(ARGUMENT)}
-    job = replace(job, sealed=kept | dict(sealed))
-    return (job, *(replace(each, after=(job.name, *each.after)) for each in services))
+    kept = {each: template for each, template in of.sealed.items() if not each.startswith(ARGUMENT)}
+    job = stages.hook(name, point, replace(hook, command=command), of)
+    return replace(job, sealed=kept | dict(sealed))
 
 
 def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> ServiceSpec:
@@ -226,7 +245,7 @@ def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> Se
         after=service.depends_on,
         sealed={name: each for name, each in variables.items() if is_sealed(each)} | dict(arguments),
         volumes={path: volume(volumes[name]) for name, path in service.volumes.items()},
-        needs=tuple(name for name in resources_of(service) if volumes[name].type in SERVERS),
+        needs=tuple(volume(volumes[name]) for name in resources_of(service) if volumes[name].type in SERVERS),
     )
 
 
@@ -237,8 +256,12 @@ def _urls(blueprint: Blueprint, basis: Basis) -> tuple[Urls, Urls]:
 
 
 def _revision(specs: tuple[ServiceSpec, ...], nonce: str) -> str:
-    """Hash everything that runs; what differs in nothing is the same release."""
-    return digest("release-1", nonce, *(repr(_plain(spec)) for spec in specs), length=12)
+    """Hash everything that runs; what differs in nothing is the same release, whether it fills a volume or not."""
+    seeds = {each.name for each in specs if each.seeds}
+    kept = (
+        replace(each, after=tuple(name for name in each.after if name not in seeds)) for each in specs if not each.seeds
+    )
+    return digest("release-1", nonce, *(repr(_plain(spec)) for spec in kept), length=12)
 
 
 def _plain(spec: ServiceSpec) -> tuple[object, ...]:

@@ -166,6 +166,7 @@ class HookPoint(StrEnum):
     """The turns of an environment's life at which something runs once."""
 
     RELEASE = "release"
+    SEED = "seed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,9 @@ class ServiceSpec:
     volumes: Mapping[str, str] = field(default_factory=dict)
     """Absolute path to the volume of the environment that is mounted there."""
     needs: tuple[str, ...] = ()
-    """The resources that it works with."""
+    """The servers that it works with, each by the volume of its data: another one is another release."""
+    seeds: str | None = None
+    """The volume that it fills, once in the volume's life; not part of what a release is."""
     user: int | None = None
     """The number of whom it runs as, where the image's own user will not do."""
 
@@ -502,5 +505,7 @@ class Record:
     """What the deletion under way has taken so far."""
     hosts: Mapping[str, str] = field(default_factory=dict)
     """Service name to the host name claimed for it."""
+    seeded: frozenset[str] = frozenset()
+    """The volumes that were filled."""
     keeps_secrets: bool = False
     """Secrets were made for it alone, and have to go with it."""

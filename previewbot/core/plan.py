@@ -25,6 +25,7 @@ from previewbot.core.actions import (
 )
 from previewbot.core.desire import Absent, Present, Unchanged
 from previewbot.core.model import (
+    HookPoint,
     Instance,
     InstanceState,
     Reason,
@@ -212,11 +213,12 @@ def _look_again(situation: Situation) -> timedelta:
 def _failed(situation: Situation, remembered: ReleaseRecord) -> Plan:
     """A release that was given up is not tried again until its cause changes: a push, or ``/redeploy``."""
     reason = Reason(remembered.reason or Reason.UNHEALTHY)
+    about = _hook if reason is Reason.HOOK_FAILED else _about
     status = Status(
         State.FAILED,
         reason,
         situation.now,
-        detail=_about(None if reason is Reason.HOOK_FAILED else remembered.service, remembered.detail),
+        detail=about(remembered.service, remembered.detail),
         lines=remembered.lines,
     )
     return Plan((), status)
@@ -224,6 +226,12 @@ def _failed(situation: Situation, remembered: ReleaseRecord) -> Plan:
 
 def _about(service: str | None, detail: str | None) -> str:
     return " ".join(part for part in (f"service **{service}**" if service else "", detail or "") if part)
+
+
+def _hook(service: str | None, detail: str | None) -> str:
+    """``release hook exits with code 1``; ``seed of db exits with code 1``."""
+    point, _, resource = (service or "").partition(".")
+    return f"{f'seed of {resource}' if point == HookPoint.SEED else 'release hook'} {detail or 'failed'}"
 
 
 def _broken(situation: Situation, release: ReleaseSpec, broken: Instance, remembered: ReleaseRecord | None) -> Plan:
@@ -234,7 +242,7 @@ def _broken(situation: Situation, release: ReleaseSpec, broken: Instance, rememb
         return Plan((), status, SAFETY_NET)
     reason = broken.reason or (Reason.CRASHED if "exit" in detail or "killed" in detail else Reason.UNHEALTHY)
     if any(each.hook for each in release.services if each.name == broken.service):
-        reason, status = Reason.HOOK_FAILED, replace(status, detail=detail)
+        reason, status = Reason.HOOK_FAILED, replace(status, detail=_hook(broken.service, detail))
     return Plan((FailRelease(release, reason, broken.service, detail),), replace(status, reason=reason))
 
 

@@ -10,10 +10,10 @@ from previewbot.core.model import HookPoint, InstanceState, ReleaseSpec, Running
 _WELL = (InstanceState.READY, InstanceState.DONE)
 
 
-def hook(point: HookPoint, wanted: Hook, of: ServiceSpec) -> ServiceSpec:
+def hook(name: str, point: HookPoint, wanted: Hook, of: ServiceSpec) -> ServiceSpec:
     """The job that a hook is: a command in the image and with the variables of a service, and nobody calls it."""
     return ServiceSpec(
-        name=f"hook.{point}",  # no service has a dot in its name
+        name=name,
         image=of.image,
         build=of.build,
         command=wanted.command,
@@ -52,6 +52,13 @@ def due(release: ReleaseSpec, running: Running | None, *, served: bool) -> froze
 def is_up(release: ReleaseSpec, running: Running, *, served: bool) -> bool:
     """Whether everything of a release is healthy, or over and ended well."""
     return all(_is_well(release, running, each.name) for each in release.services if not (served and each.hook))
+
+
+def seeded(release: ReleaseSpec, running: Running | None) -> frozenset[str]:
+    """Name the volumes that a release has filled by now."""
+    jobs = {each.name: each.seeds for each in release.services if each.seeds}
+    done = (each.service for each in running.instances if each.state is InstanceState.DONE) if running else ()
+    return frozenset(volume for name in done if (volume := jobs.get(name)))
 
 
 def _counts(release: ReleaseSpec, running: Running | None) -> Mapping[str, int]:

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from previewbot.core import stages
 from previewbot.core.actions import WORLD_CHANGED, Plan
 from previewbot.core.desire import Desired, Present
-from previewbot.core.model import Record, State, Status
+from previewbot.core.model import Observed, Record, State, Status
 from previewbot.core.plan import plan
 from previewbot.core.situation import Situation
 from previewbot.engine.act import Actor
@@ -108,7 +109,7 @@ class Approach:
             now=world.clock.now(),
             desired=desired,
             observed=replace(observed, routes=routes),
-            record=_with_hosts(self.ledger.record, desired),
+            record=_with_seeds(_with_hosts(self.ledger.record, desired), desired, observed),
             digests=digests,
             building={image: each for image, each in running.items() if each.key == key or image in images},
             builds=builds,
@@ -119,6 +120,16 @@ class Approach:
 
 def _images(desired: Desired) -> frozenset[str]:
     return frozenset(order.image for order in desired.orders) if isinstance(desired, Present) else frozenset()
+
+
+def _with_seeds(record: Record, desired: Desired, observed: Observed) -> Record:
+    """Note which volumes are filled as soon as it is seen: each is filled once in its life."""
+    if not isinstance(desired, Present):
+        return record
+    seeded = record.seeded & observed.volumes
+    for each in observed.releases:
+        seeded |= stages.seeded(desired.release, each)
+    return replace(record, seeded=seeded)
 
 
 def _with_hosts(record: Record, desired: Desired) -> Record:

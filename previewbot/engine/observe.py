@@ -118,7 +118,7 @@ async def desire(
     if lacking := missing(definition.blueprint, versions):
         return Unchanged(Reason.SECRETS_MISSING, pull.head_commit, _how_to_set(definition.blueprint, lacking)), record
     hosts = await _claim(world, policy, pull, definition.blueprint)
-    basis = Basis(definition.trees, hosts, policy.address, record.redeploy, versions, policy.shelf)
+    basis = Basis(definition.trees, hosts, policy.address, record.redeploy, versions, policy.shelf, record.seeded)
     return present(pull, definition.blueprint, basis), record
 
 

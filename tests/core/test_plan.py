@@ -9,10 +9,12 @@ from itertools import product
 
 import pytest
 
+from previewbot.core import stages
 from previewbot.core.actions import FailRelease, Route, StartBuild, StartRelease
-from previewbot.core.blueprint import Flaw, Hook, Hooks
+from previewbot.core.blueprint import Blueprint, Flaw, Hook, Hooks, Resource, ResourceType
 from previewbot.core.desire import Absent, Address, Basis, Desired, Present, Unchanged, host_names, present
 from previewbot.core.model import BuildRecord, BuildState, Instance, InstanceState, Reason, ReleaseSpec, State
+from previewbot.core.secrets import SecretName, Versions
 from tests.core.facts import API, BLUEPRINT, COMMIT, KEY, NOW, OLDER, PULL, WEB
 from tests.core.toy import Toy, settle
 
@@ -268,6 +270,35 @@ def test_a_serving_release_is_put_back_whole_and_without_its_hook() -> None:
     toy.begun.clear()
     assert settle(toy, STAGED).status.state is State.READY
     assert toy.begun == ["api", "web"]
+
+
+def test_a_volume_is_filled_once_after_the_release_hook_and_that_is_no_other_release() -> None:
+    seeded = Blueprint(
+        "shop",
+        (WEB, API),
+        resources=(Resource("db", ResourceType.POSTGRES, seed=Hook("api", ("fill",))),),
+        hooks=Hooks(release=Hook("api", ("migrate",))),
+    )
+    basis = Basis(
+        {".": COMMIT, "api": "t2"}, HOSTS, Address(), versions=Versions(own={SecretName("db", "password"): "1"})
+    )
+    first, later = present(PULL, seeded, basis), present(PULL, seeded, replace(basis, seeded=frozenset({"db-17"})))
+    assert first.release.revision == later.release.revision
+    toy = Toy()
+    settle(toy, first)
+    assert toy.begun == ["db", "hook.release", "seed.db", "api", "web"]
+    running = toy.situation(first).observed.release(first.release.revision)
+    assert stages.seeded(first.release, running) == {"db-17"}
+    assert settle(toy, later).status.state is State.READY
+    assert [each.name for each in later.release.services] == ["hook.release", "web", "api"]
+
+
+def test_a_seed_that_fails_is_told_by_the_name_of_its_resource() -> None:
+    seeded = Blueprint("shop", (WEB,), resources=(Resource("db", ResourceType.POSTGRES, seed=Hook("web", ("fill",))),))
+    basis = Basis({".": COMMIT}, HOSTS, Address(), versions=Versions(own={SecretName("db", "password"): "1"}))
+    toy = Toy(bad_services={"seed.db"})
+    status = settle(toy, present(PULL, seeded, basis)).status
+    assert (status.reason, status.detail) == (Reason.HOOK_FAILED, "seed of db exits with code 1")
 
 
 def _with_database(wanted: Present, revision: str = "db-1111", volume: str = "db-16") -> Present:

@@ -107,8 +107,8 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     pull = await stack.open(words="second words")
     status = await stack.get(pull, "/status")
     assert status["commit"] == pull.sha
-    assert status["items"] == []
-    assert status["api"] == {"stock": 0}
+    assert status["items"] == ["apple", "pear"]
+    assert status["api"] == {"stock": 2}
     assert (status["visits"], status["migrations"], status["session_key"]) == (1, 1, 48)
 
     await stack.get(pull, "/work")
@@ -120,10 +120,11 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     status = await stack.get(pull, "/status")
     assert status["words"] == "third words"
     assert (status["worked"], status["visits"], status["migrations"]) == (1, before + 1, 2), "its data stays"
+    assert status["items"] == ["apple", "pear"], "filled once"
 
     broken = FILES["previewbot.yaml"].replace("shop, migrate", "shop, fail")
     await stack.push(pull, blueprint=broken)
-    await stack.reads(pull, "release hook", "cannot migrate with postgresql://app:•••@db:5432/app")
+    await stack.reads(pull, "could not be released", "cannot migrate with postgresql://app:•••@db:5432/app")
     assert (await stack.get(pull, "/status"))["words"] == "third words", "the release before goes on serving"
 
     other = await stack.open(words="other words")

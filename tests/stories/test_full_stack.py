@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from previewbot.core.model import InstanceState
+from previewbot.core.model import InstanceState, ServiceSpec
 from previewbot.core.secrets import SHARED, Scope, SecretName
 from previewbot.demo.github.state import Pull
 from previewbot.ports import Value
@@ -124,6 +124,24 @@ async def test_whose_author_is_not_trusted_causes_no_question_to_the_store(city:
     city.secrets.asked.clear()
     await city.open(author="bob", files={"previewbot.yaml": STACK})
     assert city.secrets.asked == []
+
+
+async def test_a_database_is_filled_once_in_its_life_and_again_when_it_is_another_one(city: Town) -> None:
+    ran: list[str] = []
+
+    def note(spec: ServiceSpec) -> Behaviour:
+        ran.append(spec.name)
+        return READY
+
+    city.runtime.behave = note
+    seeded = STACK.replace('version: "16"}', 'version: "16", seed: {service: worker, command: [fill]}}')
+    pull = await city.open(files={"previewbot.yaml": seeded})
+    await city.push(pull, {"web/x": "2"})
+    await city.say(pull, "alice", "/redeploy")
+    assert ran.count("seed.db") == 1
+    await city.push(pull, {"previewbot.yaml": seeded.replace('"16"', '"17"')})
+    assert "**Preview is ready**" in city.comment(pull)
+    assert ran.count("seed.db") == 2
 
 
 async def test_nothing_made_for_it_is_left_when_it_closes(city: Town) -> None:

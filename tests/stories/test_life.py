@@ -418,7 +418,7 @@ async def test_a_failed_release_hook_is_told_with_its_last_words_and_mended_by_a
     hook = "hooks: {release: {service: web, command: [migrate]}}"
     await city.push(pull, {"previewbot.yaml": f"{BLUEPRINT}{hook}\n"})
     text = city.comment(pull)
-    assert "**The release hook of " in text
+    assert "could not be released**: its release hook exits with code 1" in text
     assert "exits with code 1" in text
     assert "no such table" in text
     assert "hook.release" not in text
