@@ -22,6 +22,7 @@ from previewbot.core.blueprint import Filters
 from previewbot.core.desire import Address
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
+from previewbot.core.model import Size
 from previewbot.core.resources import Shelf
 from previewbot.engine.bells import Bells, Doorbell
 from previewbot.engine.reconcile import Reconciler
@@ -58,7 +59,10 @@ def policy_of(settings: Settings) -> Policy:
             paths=tuple(previews.paths),
         ),
         drain=previews.drain,
-        shelf=Shelf(dict(settings.resources.images)),
+        shelf=Shelf(
+            dict(settings.resources.images),
+            {name: Size(each.cpu, each.memory) for name, each in settings.sizes.items()},
+        ),
         keep_images=settings.storage.keep_images,
         keep_history=settings.storage.keep_history,
     )

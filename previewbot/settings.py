@@ -270,6 +270,13 @@ class SecretsSettings(_Section):
     )
 
 
+class SizeSettings(_Section):
+    """What one container of a named size may use."""
+
+    cpu: float = Field(gt=0, description="Cores.")
+    memory: Size = Field(ge=16 * 1024**2, description="Such as 256MiB.")
+
+
 class ResourceSettings(_Section):
     """What the databases of previews are made of."""
 
@@ -331,11 +338,22 @@ class Settings(BaseSettings):
     kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
     buildkit: BuildKitSettings = Field(default_factory=BuildKitSettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
+    sizes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")], SizeSettings] = Field(
+        {}, description="What blueprints may name as a size; without one, what the runtime's section says."
+    )
     secrets: SecretsSettings = Field(default_factory=SecretsSettings)
     resources: ResourceSettings = Field(default_factory=ResourceSettings)
     caddy: CaddySettings = Field(default_factory=CaddySettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        promised = self.kubernetes
+        for name, size in self.sizes.items():
+            if size.cpu < promised.cpu_request or size.memory < promised.memory_request:
+                raise ValueError(f"sizes.{name} is less than kubernetes.cpu_request and memory_request promise")
+        return self
 
     @property
     def instance_name(self) -> str:

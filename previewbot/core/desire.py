@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 
@@ -133,6 +133,12 @@ def beyond(blueprint: Blueprint) -> tuple[str, ...]:
     return tuple(name for name, asked in parts.items() if asked)
 
 
+def unknown_sizes(blueprint: Blueprint, known: Collection[str]) -> tuple[str, ...]:
+    """Name the sizes that an app asks for and the operator does not have."""
+    asked = [each.size for each in blueprint.services] + [each.size for each in blueprint.resources]
+    return tuple(dict.fromkeys(name for name in asked if name is not None and name not in known))
+
+
 def host_names(blueprint: Blueprint, number: int, domain: str, suffix: str = "") -> Mapping[str, str]:
     """Name the host of each public service: ``pr-42-shop`` for the main one, ``pr-42-shop-admin`` for another.
 
@@ -242,6 +248,7 @@ def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> Se
         env={name: "".join(map(str, each)) for name, each in variables.items() if not is_sealed(each)},
         replicas=service.replicas,
         kind=service.kind,
+        size=basis.shelf.size(service.size),
         after=service.depends_on,
         sealed={name: each for name, each in variables.items() if is_sealed(each)} | dict(arguments),
         volumes={path: volume(volumes[name]) for name, path in service.volumes.items()},

@@ -13,7 +13,7 @@ from previewbot.core.secrets import Seal, Template, Versions
 
 Urls = Mapping[str, str]
 """Service name to URL."""
-ARGUMENT = "PREVIEWBOTARGUMENT_"
+ARGUMENT = "PREVIEWBOT_ARGUMENT_"
 
 
 def argument(position: int) -> str:

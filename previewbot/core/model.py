@@ -162,6 +162,16 @@ class BuildRecord:
 # --- Running --------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What one container may use; the operator gives each its name."""
+
+    cpu: float
+    """Cores."""
+    memory: int
+    """Bytes."""
+
+
 class HookPoint(StrEnum):
     """The turns of an environment's life at which something runs once."""
 
@@ -185,6 +195,8 @@ class ServiceSpec:
     env: Mapping[str, str]
     replicas: int
     kind: Kind = Kind.WEB
+    size: Size | None = None
+    """``None`` is what every container may use that asks for nothing."""
     after: tuple[str, ...] = ()
     """What of the same release must be healthy, or over, before this is started."""
     hook: HookPoint | None = None

@@ -13,7 +13,7 @@ from string import Formatter
 
 from previewbot.core.blueprint import Health, Resource, ResourceType
 from previewbot.core.ids import Key, digest
-from previewbot.core.model import ReleaseSpec, ServiceSpec
+from previewbot.core.model import ReleaseSpec, ServiceSpec, Size
 from previewbot.core.secrets import Seal, Template
 
 USER = "app"
@@ -106,6 +106,12 @@ class Shelf:
     """What resources are made of: the operator's images, for those that are not the usual ones."""
 
     images: Mapping[ResourceType, str] = field(default_factory=dict)
+    sizes: Mapping[str, Size] = field(default_factory=dict)
+    """The operator's sizes by their names."""
+
+    def size(self, name: str | None) -> Size | None:
+        """The size of a name that is known, or none in particular."""
+        return self.sizes[name] if name is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ def server(resource: Resource, password: Seal, spot: Spot) -> ReleaseSpec:
         health=Health(timeout=_START),
         env={name: "".join(map(str, value)) for name, value in env.items() if password not in value},
         replicas=1,
+        size=spot.shelf.size(resource.size),
         sealed={name: value for name, value in env.items() if password in value},
         volumes={kit.folder: volume(resource)},
         user=kit.uid,

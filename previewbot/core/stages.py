@@ -24,6 +24,7 @@ def hook(name: str, point: HookPoint, wanted: Hook, of: ServiceSpec) -> ServiceS
         replicas=1,
         kind=Kind.JOB,
         hook=point,
+        size=of.size,
         sealed=of.sealed,
         volumes=of.volumes,
         needs=of.needs,

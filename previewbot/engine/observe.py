@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from previewbot.core.blueprint import Blueprint, Flaw
@@ -19,6 +19,7 @@ from previewbot.core.desire import (
     host_names,
     overlay,
     present,
+    unknown_sizes,
 )
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key, slug
@@ -114,12 +115,20 @@ async def desire(
     absent = filtered(pull, filters, paths)
     if absent:
         return absent, record
+    if unknown := unknown_sizes(definition.blueprint, policy.shelf.sizes):
+        flaws = tuple(_no_size(each, policy.shelf.sizes) for each in unknown)
+        return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=flaws), record
     versions, record = await vault.look(world, record, definition.blueprint)
     if lacking := missing(definition.blueprint, versions):
         return Unchanged(Reason.SECRETS_MISSING, pull.head_commit, _how_to_set(definition.blueprint, lacking)), record
     hosts = await _claim(world, policy, pull, definition.blueprint)
     basis = Basis(definition.trees, hosts, policy.address, record.redeploy, versions, policy.shelf, record.seeded)
     return present(pull, definition.blueprint, basis), record
+
+
+def _no_size(name: str, known: Collection[str]) -> Flaw:
+    fix = f"there are {', '.join(f'`{each}`' for each in known)}" if known else "the operator has defined none"
+    return Flaw(BLUEPRINT_FILE, 0, 0, f"there is no size `{name}`", fix)
 
 
 def _how_to_set(blueprint: Blueprint, lacking: Mapping[str, tuple[str, ...]]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from previewbot.core.blueprint import Blueprint, Build, Filters, Service
+from previewbot.core.blueprint import Blueprint, Build, Filters, Secret, Service
 from previewbot.core.desire import (
     FALLBACK_FILTERS,
     Absent,
@@ -19,6 +19,7 @@ from previewbot.core.desire import (
     present,
 )
 from previewbot.core.model import PullRequest, Reason, Redeploy
+from previewbot.core.secrets import Seal, SecretName, Versions
 from tests.core.facts import API, BLUEPRINT, COMMIT, OLDER, PULL, WEB
 
 HOSTS = {"web": "pr-42-shop.localhost"}
@@ -160,3 +161,23 @@ def test_whatever_differs_in_a_service_is_another_release(change: dict[str, obje
     basis = replace(BASIS, hosts=host_names(blueprint, 42, "localhost"))
     plain = present(PULL, Blueprint("shop", (WEB,)), BASIS)
     assert present(PULL, blueprint, basis).release.revision != plain.release.revision
+
+
+def test_what_is_secret_of_a_command_becomes_a_variable_of_its_own() -> None:
+    service = replace(WEB, command=("serve", "--key=${secrets.KEY}", "${environment.number}"))
+    versions = Versions({SecretName("shared", "KEY"): "v1"})
+    blueprint = Blueprint("shop", (service,), secrets=(Secret("KEY"),))
+    (web,) = present(PULL, blueprint, replace(BASIS, versions=versions)).release.services
+    assert web.command == ("serve", "", "42")
+    seal = Seal(SecretName("shared", "KEY"), "v1", own=False)
+    assert web.sealed == {"PREVIEWBOT_ARGUMENT_1": ("--key=", seal)}
+
+
+def test_a_rotated_secret_is_another_release_and_the_same_version_is_not() -> None:
+    blueprint = Blueprint("shop", (replace(WEB, secrets=("KEY",)),), secrets=(Secret("KEY"),))
+
+    def revision(version: str) -> str:
+        versions = Versions({SecretName("shared", "KEY"): version})
+        return present(PULL, blueprint, replace(BASIS, versions=versions)).release.revision
+
+    assert revision("v1") == revision("v1") != revision("v2")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from previewbot.core.model import InstanceState, ServiceSpec
+from previewbot.core.model import InstanceState, ServiceSpec, Size
+from previewbot.core.resources import Shelf
 from previewbot.core.secrets import SHARED, Scope, SecretName
 from previewbot.demo.github.state import Pull
 from previewbot.ports import Value
@@ -193,3 +195,19 @@ async def test_a_resource_that_the_blueprint_drops_goes_with_its_data(city: Town
     observed = await city.observed(pull)
     assert {each.resource for each in observed.releases} == {None, "db"}
     assert observed.volumes == {"db-16"}
+
+
+async def test_a_size_is_what_the_operator_says_and_an_unknown_one_is_told(city: Town) -> None:
+    sized = STACK.replace("    port: 8080\n", "    port: 8080\n    size: small\n")
+    pull = await city.open(files={"previewbot.yaml": sized})
+    assert "there is no size `small`; the operator has defined none" in city.comment(pull)
+    city.policy = replace(city.policy, shelf=Shelf(sizes={"small": Size(0.5, 256 * 1024**2)}))
+    found: dict[str, Size | None] = {}
+
+    def note(spec: ServiceSpec) -> Behaviour:
+        found[spec.name] = spec.size
+        return READY
+
+    city.runtime.behave = note
+    await city.say(pull, "alice", "/redeploy")
+    assert found == {"db": None, "cache": None, "web": Size(0.5, 256 * 1024**2), "worker": None}

@@ -15,7 +15,7 @@ from previewbot.adapters.docker.labels import INDEX, RESOURCE, SERVICE, Names, T
 from previewbot.adapters.docker.limits import MIB, Limits
 from previewbot.core.filling import ARGUMENT, argument
 from previewbot.core.ids import Key
-from previewbot.core.model import ServiceSpec
+from previewbot.core.model import ServiceSpec, Size
 
 _NANO = 1_000_000_000
 _LOG_FILES = 2
@@ -74,15 +74,16 @@ def _environment(service: ServiceSpec, sealed: Mapping[str, str]) -> dict[str, s
 
 
 def _host(berth: Berth, volumes: Iterable[str], names: Names, limits: Limits) -> dict[str, Any]:
+    size = berth.service.size or Size(limits.cpus, limits.memory)
     made: dict[str, Any] = {
         "NetworkMode": berth.network(names),
         "Init": True,
         "RestartPolicy": {"Name": "unless-stopped" if berth.service.kind.stays else "no"},
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges:true"],
-        "Memory": limits.memory,
-        "MemorySwap": limits.memory,
-        "NanoCpus": int(limits.cpus * _NANO),
+        "Memory": size.memory,
+        "MemorySwap": size.memory,
+        "NanoCpus": int(size.cpu * _NANO),
         "PidsLimit": limits.pids,
         "LogConfig": _log(limits),
         "Mounts": [

@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from previewbot.adapters.kubernetes.enclosure import ACCOUNT_NAME
 from previewbot.adapters.kubernetes.kinds import CLAIM, DEPLOYMENT, JOB, SECRET, SERVICE, Thing
 from previewbot.adapters.kubernetes.names import RESOURCE, VOLUME, object_name
+from previewbot.adapters.kubernetes.options import Sizes, cpu, memory
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.core.filling import argument
 from previewbot.core.model import ServiceSpec
@@ -175,7 +176,7 @@ def _pod(berth: Berth, program: Program) -> dict[str, Any]:
 
 
 def _container(berth: Berth, program: Program) -> dict[str, Any]:
-    spec, sizes = berth.spec, berth.place.options.sizes
+    spec, sizes = berth.spec, _sizes(berth)
     env: list[dict[str, Any]] = [
         {"name": name, "value": literal(value)} for name, value in spec.env.items() if name not in program.sealed
     ]
@@ -200,6 +201,12 @@ def _container(berth: Berth, program: Program) -> dict[str, Any]:
     if spec.port is not None or spec.health.command is not None:
         made["readinessProbe"] = _probe(spec)
     return made
+
+
+def _sizes(berth: Berth) -> Sizes:
+    """What a container may use, and is promised: never more than it may use."""
+    usual, size = berth.place.options.sizes, berth.spec.size
+    return usual if size is None else replace(usual, cpu=cpu(size.cpu), memory=memory(size.memory))
 
 
 def literal(text: str) -> str:

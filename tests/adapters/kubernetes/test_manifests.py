@@ -20,7 +20,7 @@ from previewbot.adapters.kubernetes.place import Place
 from previewbot.adapters.kubernetes.workload import Berth, Program
 from previewbot.core.blueprint import Build, Health
 from previewbot.core.ids import Key
-from previewbot.core.model import ServiceSpec
+from previewbot.core.model import ServiceSpec, Size
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 KEY = Key(1296269, 42)
@@ -138,3 +138,25 @@ def _as_kept(sealed: Thing) -> Thing:
 
 def _fields(value: object) -> dict[str, object]:
     return {f"f:{name}": _fields(each) for name, each in value.items()} if isinstance(value, dict) else {}
+
+
+def test_a_named_size_is_what_a_container_may_use_and_promises_nothing_more() -> None:
+    sized = replace(WEB, size=Size(0.5, 256 * 1024**2))
+    made = workload.deployment(Berth(PLACE, REVISION, sized), PROGRAM)
+    resources = made["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert (resources["limits"]["cpu"], resources["limits"]["memory"]) == ("500m", "256Mi")
+    assert resources["requests"] == PLACE.options.sizes.requests()
+
+
+def test_a_secret_is_in_an_object_of_its_own_and_nowhere_else() -> None:
+    command = ("serve", "", "--now")
+    berth = Berth(PLACE, REVISION, replace(WEB, command=command))
+    program = replace(PROGRAM, sealed=("PREVIEWBOT_ARGUMENT_1", "TOKEN"))
+    made = workload.deployment(berth, program)
+    container = made["spec"]["template"]["spec"]["containers"][0]
+    assert container["args"] == ["serve", "$(PREVIEWBOT_ARGUMENT_1)", "--now"]
+    (token,) = [each for each in container["env"] if each["name"] == "TOKEN"]
+    assert token["valueFrom"]["secretKeyRef"] == {"name": berth.name, "key": "TOKEN"}
+    secret = workload.secret(berth, {"TOKEN": "hunter2"}, made | {"metadata": made["metadata"] | {"uid": "1"}})
+    assert secret["data"] == {"TOKEN": "aHVudGVyMg=="}
+    assert secret["metadata"]["ownerReferences"][0]["uid"] == "1"
