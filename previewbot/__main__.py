@@ -9,28 +9,22 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import sys
-from collections.abc import Callable, Coroutine
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from previewbot.core.blueprint import Blueprint
-    from previewbot.settings import Settings
+from previewbot.console import CONFIG, Config, Json, fail, guard, iso, load, read_blueprint, say
+from previewbot.keyring import cli as secrets_cli
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from previewbot.settings import Settings
 
 cli = typer.Typer(
     help="A running copy of your app for every pull request.", no_args_is_help=True, add_completion=False,
     pretty_exceptions_enable=False,
 )  # fmt: skip
-
-Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-_CONFIG = Path("config/previewbot.yaml")
+cli.add_typer(secrets_cli, name="secrets")
 
 
 def main() -> None:
@@ -39,9 +33,9 @@ def main() -> None:
 
 
 @cli.command()
-def serve(config: Config = _CONFIG) -> None:
+def serve(config: Config = CONFIG) -> None:
     """Run previewbot: webhook door, worker, front door control and pages in one process."""
-    settings = _load(config)
+    settings = load(config)
     from previewbot import app, telemetry
     from previewbot.core.errors import Refused, Transient
     from previewbot.settings import Faulty
@@ -50,29 +44,29 @@ def serve(config: Config = _CONFIG) -> None:
     try:
         app.run(app.serve(settings))
     except (Refused, Transient, Faulty) as error:
-        _fail("previewbot cannot start.", str(error), f"Run `previewbot doctor --config {config}` to see all of it.")
+        fail("previewbot cannot start.", str(error), f"Run `previewbot doctor --config {config}` to see all of it.")
     except OSError as error:
         address = f"{settings.server.host}:{settings.server.port}"
-        _fail(f"previewbot cannot listen on {address}.", str(error), "Change server.port, or end what listens there.")
+        fail(f"previewbot cannot listen on {address}.", str(error), "Change server.port, or end what listens there.")
 
 
 @cli.command()
-def doctor(config: Config = _CONFIG, as_json: Json = False) -> None:
+def doctor(config: Config = CONFIG, as_json: Json = False) -> None:
     """Check everything that previewbot needs, and say what to do about each failure."""
-    settings = _load(config)
+    settings = load(config)
     from previewbot.doctor import examine
 
     findings = asyncio.run(examine(settings))
     problems = sum(not finding.ok for finding in findings)
     if as_json:
-        _print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+        say(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            _print(f"{finding.name:<17} {'ok' if finding.ok else 'FAIL':<5} {finding.detail}")
+            say(f"{finding.name:<17} {'ok' if finding.ok else 'FAIL':<5} {finding.detail}")
             if not finding.ok:
-                _print(f"{'':<23} → {finding.fix}")
+                say(f"{'':<23} → {finding.fix}")
         code = "" if not problems else " Exit code 1."
-        _print(f"{problems or 'No'} problem{'' if problems == 1 else 's'}.{code}")
+        say(f"{problems or 'No'} problem{'' if problems == 1 else 's'}.{code}")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -84,8 +78,8 @@ def validate(
     """Check a blueprint: print every flaw with its place and fix, or the blueprint with all its defaults."""
     from previewbot.wire import blueprint as wire
 
-    found = _read_blueprint("validate FILE", file, as_json=as_json)
-    _print(json.dumps(dataclasses.asdict(found), default=str, indent=2) if as_json else wire.render(found).rstrip())
+    found = read_blueprint("validate FILE", file, as_json=as_json)
+    say(json.dumps(dataclasses.asdict(found), default=str, indent=2) if as_json else wire.render(found).rstrip())
 
 
 @cli.command()
@@ -100,28 +94,26 @@ def diff(
     from previewbot.core.parity import differences, environment_of
     from previewbot.wire.blueprint import compared
 
-    blueprint = _read_blueprint("diff A B FILE", file, as_json=as_json)
+    blueprint = read_blueprint("diff A B FILE", file, as_json=as_json)
     one, other = environment_of(blueprint, left), environment_of(blueprint, right)
     if not one or not other:
         known = ", ".join(dict.fromkeys((PREVIEW, *blueprint.environments)))
-        _fail(
-            f"{file} has no environment `{right if one else left}`.", f"It has {known}.", "Name two of those.", code=2
-        )
+        fail(f"{file} has no environment `{right if one else left}`.", f"It has {known}.", "Name two of those.", code=2)
     found = differences(blueprint, one, other)
     if as_json:
-        _print(json.dumps([dataclasses.asdict(each) for each in found], indent=2))
+        say(json.dumps([dataclasses.asdict(each) for each in found], indent=2))
     for line in () if as_json else compared(found, left, right):
-        _print(line)
+        say(line)
 
 
 @cli.command("list")
 def list_environments(
-    config: Config = _CONFIG,
+    config: Config = CONFIG,
     everything: Annotated[bool, typer.Option("--all", help="Also those that are gone.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show every environment with its state, commit, URL, age and reason."""
-    settings = _load(config)
+    settings = load(config)
     from previewbot.web.pages import Row, row
 
     async def read(settings: Settings) -> list[Row]:
@@ -131,12 +123,12 @@ def list_environments(
         async with open_store(settings.database_url, exclusive=False) as store:
             return [row(each, SystemClock().now()) for each in await store.records()]
 
-    rows = [each for each in _guard(read, settings) if everything or each.state != "gone"]
+    rows = [each for each in guard(read, settings) if everything or each.state != "gone"]
     if as_json:
-        _print(json.dumps([dataclasses.asdict(each) for each in rows], default=_iso, indent=2))
+        say(json.dumps([dataclasses.asdict(each) for each in rows], default=iso, indent=2))
         return
     if not rows:
-        _print("No environments. Open a pull request in a repository where the App is installed.")
+        say("No environments. Open a pull request in a repository where the App is installed.")
         return
     table = [("PULL REQUEST", "STATE", "COMMIT", "AGE", "URL", "WHY")]
     table += [
@@ -146,13 +138,13 @@ def list_environments(
     widths = [max(len(line[column]) for line in table) for column in range(5)]
     for line in table:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
-        _print("  ".join((*cells, line[5])).rstrip())
+        say("  ".join((*cells, line[5])).rstrip())
 
 
 @cli.command()
-def migrate(config: Config = _CONFIG) -> None:
+def migrate(config: Config = CONFIG) -> None:
     """Bring the database up to date; `serve` does the same when it starts."""
-    settings = _load(config)
+    settings = load(config)
     from previewbot.adapters.store import describe, migrate
 
     async def run(settings: Settings) -> str:
@@ -160,7 +152,7 @@ def migrate(config: Config = _CONFIG) -> None:
         await migrate(settings.database_url)
         return await describe(settings.database_url)
 
-    _print(_guard(run, settings))
+    say(guard(run, settings))
 
 
 @cli.command()
@@ -190,15 +182,15 @@ def setup(
     try:
         made = asyncio.run(register(order, read_manifest(), announce=announce))
     except SetupFailed as failed:
-        _fail("The App was not registered.", str(failed), "Mend that and run the setup again.")
+        fail("The App was not registered.", str(failed), "Mend that and run the setup again.")
     except KeyboardInterrupt:
-        _fail("The App was not registered.", "Stopped before GitHub answered.", "Run the setup again.")
-    _print(f"Registered {made.slug} (id {made.app_id}).")
+        fail("The App was not registered.", "Stopped before GitHub answered.", "Run the setup again.")
+    say(f"Registered {made.slug} (id {made.app_id}).")
     for file in made.files:
-        _print(f"  wrote {file}")
-    _print(f"Next:\n  1. Set github.app_id: {made.app_id} and the two files in config/previewbot.yaml.")
-    _print(f"  2. Install the App on your repositories: {made.install_url}")
-    _print("  3. previewbot doctor, then previewbot serve.")
+        say(f"  wrote {file}")
+    say(f"Next:\n  1. Set github.app_id: {made.app_id} and the two files in config/previewbot.yaml.")
+    say(f"  2. Install the App on your repositories: {made.install_url}")
+    say("  3. previewbot doctor, then previewbot serve.")
 
 
 @cli.command()
@@ -212,69 +204,6 @@ def demo(
     from previewbot.demo.story import run
 
     raise typer.Exit(run(once=once, cluster=cluster))
-
-
-def _read_blueprint(usage: str, file: Path, *, as_json: bool) -> Blueprint:
-    """Read a blueprint; where that fails, say why, and end."""
-    from previewbot.core.blueprint import Blueprint
-    from previewbot.core.ids import slug
-    from previewbot.wire.blueprint import parse
-
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        _fail(f"{file} cannot be read.", str(error.strerror), f"Name the file: previewbot {usage}", code=2)
-    found = parse(raw, file=str(file), fallback_app=slug(file.absolute().parent.name))
-    if isinstance(found, Blueprint):
-        return found
-    if as_json:
-        _print(json.dumps([dataclasses.asdict(flaw) for flaw in found], indent=2))
-    for flaw in () if as_json else found:
-        typer.echo(str(flaw), err=True)
-    raise typer.Exit(1)
-
-
-def _load(config: Path) -> Settings:
-    from previewbot import telemetry
-    from previewbot.settings import Faulty, load
-
-    try:
-        settings = load(config)
-    except Faulty as faulty:
-        for fault in faulty.faults:
-            typer.echo(fault, err=True)
-        typer.echo(f"Mend {config}; config/previewbot.yaml in the sources shows every setting.", err=True)
-        raise typer.Exit(2) from None
-    # What a command answers is on standard output; whatever is logged meanwhile must not be.
-    telemetry.configure(format=settings.log.format, level="warning")
-    return settings
-
-
-def _guard(run: Callable[[Settings], Coroutine[Any, Any, T]], settings: Settings) -> T:
-    from previewbot.core.errors import Refused, Transient
-
-    try:
-        return asyncio.run(run(settings))
-    except (Refused, Transient) as error:
-        _fail("The database cannot be used.", str(error), "Check storage.folder and storage.database_url.")
-
-
-def _iso(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _fail(what: str, why: str, fix: str, *, code: int = 1) -> NoReturn:
-    """Say what failed, the likely cause, and what mends it; three lines, on standard error."""
-    for line in (what, f"  {why}", f"  → {fix}"):
-        typer.echo(line, err=True)
-    raise typer.Exit(code)
-
-
-def _print(text: str) -> None:
-    try:
-        typer.echo(text)
-    except BrokenPipeError:
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ async def examine(settings: Settings) -> list[Finding]:
         "Webhook secret": _secret,
         **places[settings.runtime],
         "Database": _database,
+        "Secrets": _secrets,
         "Disk": _disk,
     }
     found = await asyncio.gather(*(_guarded(name, check, settings) for name, check in checks.items()))
@@ -79,6 +80,7 @@ _FIXES = {
     "BuildKit": "Install buildctl, start buildkitd, and check buildkit.address and the files of buildkit.tls_….",
     "Registry": "Check registry.prefix, and what the login of registry.username or registry.docker_config_file may do.",
     "Database": "Check storage.folder and storage.database_url, and who may write there.",
+    "Secrets": "Check secrets.key_file (or secrets.key in storage.folder), and that it is the key they were set with.",
     "Disk": "Free some disk, or point storage.folder at a larger one.",
 }
 
@@ -193,6 +195,16 @@ async def _registry(settings: Settings) -> list[Finding]:
 
 async def _database(settings: Settings) -> list[Finding]:
     return [Finding("Database", ok=True, detail=await describe_store(settings.database_url))]
+
+
+async def _secrets(settings: Settings) -> list[Finding]:
+    folder = settings.storage.folder.absolute()
+    key = settings.secrets.key_file or folder / "secrets.key"
+    if settings.secrets.key_file is None and not key.exists():
+        return [Finding("Secrets", ok=True, detail="none yet; the first start makes their key")]
+    found = [Finding("Secrets", ok=True, detail=await app.open_secrets(folder, settings.secrets).check())]
+    exposed = _exposed([key])
+    return [*found, _tell_exposed("  key", exposed)] if exposed else found
 
 
 async def _disk(settings: Settings) -> list[Finding]:

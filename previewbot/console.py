@@ -1,0 +1,97 @@
+"""What all commands share: how they read their input, and how they say what is wrong."""
+
+# Heavy things are imported where they are needed, so that `--help` answers at once.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from previewbot.core.blueprint import Blueprint
+    from previewbot.settings import Settings
+
+T = TypeVar("T")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+CONFIG = Path("config/previewbot.yaml")
+
+
+def read_blueprint(usage: str, file: Path, *, as_json: bool) -> Blueprint:
+    """Read a blueprint; where that fails, say why, and end."""
+    from previewbot.core.blueprint import Blueprint
+    from previewbot.core.ids import slug
+    from previewbot.wire.blueprint import parse
+
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        fail(f"{file} cannot be read.", str(error.strerror), f"Name the file: previewbot {usage}", code=2)
+    found = parse(raw, file=str(file), fallback_app=slug(file.absolute().parent.name))
+    if isinstance(found, Blueprint):
+        return found
+    if as_json:
+        say(json.dumps([dataclasses.asdict(flaw) for flaw in found], indent=2))
+    for flaw in () if as_json else found:
+        typer.echo(str(flaw), err=True)
+    raise typer.Exit(1)
+
+
+def load(config: Path) -> Settings:
+    """Read the configuration; where that fails, say every fault, and end."""
+    from previewbot import settings as configuration
+    from previewbot import telemetry
+    from previewbot.settings import Faulty
+
+    try:
+        settings = configuration.load(config)
+    except Faulty as faulty:
+        for fault in faulty.faults:
+            typer.echo(fault, err=True)
+        typer.echo(f"Mend {config}; config/previewbot.yaml in the sources shows every setting.", err=True)
+        raise typer.Exit(2) from None
+    # What a command answers is on standard output; whatever is logged meanwhile must not be.
+    telemetry.configure(format=settings.log.format, level="warning")
+    return settings
+
+
+def guard(run: Callable[[Settings], Coroutine[Any, Any, T]], settings: Settings, *, secrets: bool = False) -> T:
+    """Run what needs the database or the secrets; where that fails, say why, and end."""
+    from previewbot.core.errors import Refused, Transient
+
+    try:
+        return asyncio.run(run(settings))
+    except (Refused, Transient) as error:
+        if secrets:
+            fail("The secrets cannot be used.", str(error), "Check storage.folder and secrets.key_file.")
+        fail("The database cannot be used.", str(error), "Check storage.folder and storage.database_url.")
+
+
+def iso(value: object) -> str:
+    """Write what JSON has no form for."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def fail(what: str, why: str, fix: str, *, code: int = 1) -> NoReturn:
+    """Say what failed, the likely cause, and what mends it; three lines, on standard error."""
+    for line in (what, f"  {why}", f"  → {fix}"):
+        typer.echo(line, err=True)
+    raise typer.Exit(code)
+
+
+def say(text: str) -> None:
+    """Print an answer; whoever reads it may have gone."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        sys.exit(0)

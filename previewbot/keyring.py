@@ -1,0 +1,213 @@
+"""``previewbot secrets``: what an operator does with the secrets of the apps. Values come in, and never out again."""
+
+# Heavy things are imported where they are needed, so that `--help` answers at once.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import getpass
+import json
+import secrets
+import string
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from previewbot.console import CONFIG, Config, Json, fail, guard, load, read_blueprint, say
+from previewbot.core.blueprint import PREVIEW
+
+if TYPE_CHECKING:
+    from previewbot.core.blueprint import Blueprint
+    from previewbot.core.secrets import SecretName
+    from previewbot.ports import Secrets, Value
+    from previewbot.settings import Settings
+
+cli = typer.Typer(help="Set, list, rotate, remove and check the secrets of the apps.", no_args_is_help=True)
+
+App = Annotated[str, typer.Argument(help="The app, as its blueprint names it.")]
+Name = Annotated[str, typer.Argument(help="The secret, as the blueprint names it.")]
+Kind = Annotated[str, typer.Option(help="For which environments: preview, staging, production, ….")]
+Service = Annotated[str | None, typer.Option(help="For this service alone; else for every one that declares it.")]
+Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
+
+
+@cli.command("set")
+def put(  # noqa: PLR0917 - the signature is the command line's
+    app: App, name: Name, extra: Extra = None, kind: Kind = PREVIEW, service: Service = None, config: Config = CONFIG
+) -> None:
+    """Set a secret to what is on standard input, or typed where that is a terminal."""
+    _no_value(extra)
+    _write(config, app, kind, _name(service, name), _given())
+    say(f"{name} of {app} is set for {kind}. What runs gets it with its next push or `/redeploy`.")
+
+
+@cli.command()
+def rotate(  # noqa: PLR0917 - the signature is the command line's
+    app: App,
+    name: Name,
+    extra: Extra = None,
+    generate: Annotated[int | None, typer.Option(min=8, max=4096, help="Make one of so many characters.")] = None,
+    kind: Kind = PREVIEW,
+    service: Service = None,
+    config: Config = CONFIG,
+) -> None:
+    """Replace a secret that is set already, by what is on standard input or by one that is made."""
+    from previewbot.core.secrets import Scope
+    from previewbot.ports import Value
+
+    _no_value(extra)
+    wanted = _name(service, name)
+
+    async def is_set(settings: Settings) -> bool:
+        return wanted in await _store(settings).versions(Scope(_checked(app), _checked(kind)))
+
+    if not guard(is_set, load(config), secrets=True):
+        fail(f"{name} of {app} is not set for {kind}.", "Only what is set can be rotated.", "previewbot secrets set …")
+    letters = string.ascii_letters + string.digits
+    value = Value("".join(secrets.choice(letters) for _ in range(generate))) if generate else _given()
+    _write(config, app, kind, wanted, value)
+    say(f"{name} of {app} is rotated for {kind}. What runs gets it with its next push or `/redeploy`.")
+
+
+@cli.command()
+def remove(  # noqa: PLR0917 - the signature is the command line's
+    app: App, name: Name, kind: Kind = PREVIEW, service: Service = None, config: Config = CONFIG
+) -> None:
+    """Remove a secret. What runs keeps it until its next release, which then waits for it to be set."""
+    from previewbot.core.secrets import Scope
+
+    wanted = _name(service, name)
+
+    async def run(settings: Settings) -> bool:
+        return await _store(settings).remove(Scope(_checked(app), _checked(kind)), wanted)
+
+    if not guard(run, load(config), secrets=True):
+        fail(f"{name} of {app} was not set for {kind}.", "Nothing was removed.", f"previewbot secrets list {app}")
+    say(f"{name} of {app} is removed for {kind}.")
+
+
+@cli.command("list")
+def list_secrets(app: App, kind: Kind = PREVIEW, config: Config = CONFIG, as_json: Json = False) -> None:
+    """Show which secrets of an app are set: for whom, and in which version. Never a value."""
+    from previewbot.core.secrets import Scope
+
+    async def run(settings: Settings) -> list[dict[str, str]]:
+        found = await _store(settings).versions(Scope(_checked(app), _checked(kind)))
+        return [{"name": each.name, "owner": each.owner, "version": found[each]} for each in sorted(found)]
+
+    rows = guard(run, load(config), secrets=True)
+    if as_json:
+        say(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        say(f"{app} has no secrets for {kind}. Set one with `previewbot secrets set {app} NAME`.")
+    for row in rows:
+        say(f"{row['name']:<32} {row['owner']:<16} {row['version']}")
+
+
+@cli.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The blueprint.")] = Path("previewbot.yaml"),
+    kind: Annotated[str | None, typer.Option(help="Only for these environments.")] = None,
+    config: Config = CONFIG,
+    as_json: Json = False,
+) -> None:
+    """Show which secret of a blueprint is set where and for which service, and what is missing; code 1 if any is."""
+    blueprint = read_blueprint("secrets check FILE", file, as_json=as_json)
+    kinds = [kind] if kind else list(dict.fromkeys((PREVIEW, *blueprint.environments)))
+
+    async def run(settings: Settings) -> list[dict[str, str]]:
+        return [row for each in kinds for row in await _look(_store(settings), blueprint, _checked(each))]
+
+    rows = guard(run, load(config), secrets=True)
+    if as_json:
+        say(json.dumps(rows, indent=2))
+    elif not rows:
+        say(f"{blueprint.app} declares no secrets.")
+    for row in () if as_json else rows:
+        say(f"{row['environment']:<12} {row['service']:<16} {row['name']:<32} {row['state']}")
+    lacking = sum(row["state"] == "missing" for row in rows)
+    if lacking:
+        typer.echo(
+            f"{lacking} missing. Set one with `previewbot secrets set {blueprint.app} NAME --kind KIND`.", err=True
+        )
+    raise typer.Exit(1 if lacking else 0)
+
+
+async def _look(store: Secrets, blueprint: Blueprint, kind: str) -> list[dict[str, str]]:
+    from previewbot.core.references import secrets_of
+    from previewbot.core.secrets import Scope, Versions, generated
+
+    versions = Versions(await store.versions(Scope(blueprint.app, kind)))
+    made = {each.name for each in generated(blueprint)}
+    rows = []
+    for service in blueprint.services:
+        for name in secrets_of(service):
+            seal = versions.seal(blueprint, service.name, name)
+            state = "made by previewbot" if name in made else f"set ({seal.name.owner})" if seal else "missing"
+            rows.append({"environment": kind, "service": service.name, "name": name, "state": state})
+    return rows
+
+
+def _write(config: Path, app: str, kind: str, name: SecretName, value: Value) -> None:  # noqa: PLR0917 - one call
+    from previewbot.core.secrets import Scope
+
+    async def run(settings: Settings) -> None:
+        await _store(settings).put(Scope(_checked(app), _checked(kind)), name, value)
+
+    guard(run, load(config), secrets=True)
+
+
+def _store(settings: Settings) -> Secrets:
+    from previewbot.app import open_secrets
+    from previewbot.settings import Faulty
+
+    folder = settings.storage.folder.absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        return open_secrets(folder, settings.secrets)
+    except Faulty as faulty:
+        fail("The secrets cannot be opened.", str(faulty), "Mend secrets.key_file, or the file that it names.", code=2)
+
+
+def _given() -> Value:
+    """Read a value: typed where somebody is there to type, else the whole of standard input but its last line break."""
+    from previewbot.ports import Value
+
+    if sys.stdin.isatty():
+        text = getpass.getpass("Value (it is not shown): ")
+    else:
+        text = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    if not text:
+        fail(
+            "No value was given.",
+            "Standard input was empty.",
+            "printf %s VALUE | previewbot secrets set APP NAME",
+            code=2,
+        )
+    return Value(text)
+
+
+def _no_value(extra: list[str] | None) -> None:
+    if extra:
+        fail(
+            "A value is never an argument.",
+            "Arguments stand in the shell's history and in every list of programs.",
+            "Give it on standard input: previewbot secrets set APP NAME < FILE",
+            code=2,
+        )
+
+
+def _name(service: str | None, name: str) -> SecretName:
+    from previewbot.core.secrets import SHARED, SecretName
+
+    return SecretName(_checked(service) if service else SHARED, _checked(name))
+
+
+def _checked(part: str) -> str:
+    """A part of a path in the store: it must not lead elsewhere."""
+    if not part or not all(each.isascii() and (each.isalnum() or each in "_-") for each in part):
+        fail(f"`{part}` is no name.", "It has letters, digits, `_` and `-`.", "Write it as the blueprint does.", code=2)
+    return part

@@ -1,0 +1,98 @@
+"""``previewbot secrets``: values come in by standard input, and never out again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_CONFIG = """\
+github: {app_id: 1, private_key_file: key.pem, webhook_secret_files: [secret]}
+storage: {folder: state}
+"""
+_BLUEPRINT = """\
+version: 1
+app: shop
+services:
+  web: {build: ., port: 80, secrets: [STRIPE_KEY, SESSION_KEY]}
+  worker: {build: ., env: {TOKEN: "${secrets.TOKEN}"}}
+secrets: {SESSION_KEY: {generate: 32}}
+environments: {production: {services: {web: {replicas: 2}}}}
+"""
+
+
+def secrets(*arguments: str, folder: Path, given: str = "") -> subprocess.CompletedProcess[str]:
+    (folder / "config.yaml").write_text(_CONFIG)
+    (folder / "previewbot.yaml").write_text(_BLUEPRINT)
+    command = [sys.executable, "-m", "previewbot", "secrets", *arguments, "--config", "config.yaml"]
+    return subprocess.run(
+        command, cwd=folder, input=given, capture_output=True, text=True, check=False, timeout=60,
+        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "200"},
+    )  # fmt: skip
+
+
+def test_a_secret_is_set_listed_rotated_and_removed_and_never_shown(tmp_path: Path) -> None:
+    assert secrets("set", "shop", "STRIPE_KEY", folder=tmp_path, given="hunter2\n").returncode == 0
+    first = json.loads(secrets("list", "shop", "--json", folder=tmp_path).stdout)
+    assert [(each["name"], each["owner"]) for each in first] == [("STRIPE_KEY", "shared")]
+    assert secrets("rotate", "shop", "STRIPE_KEY", "--generate", "32", folder=tmp_path).returncode == 0
+    assert json.loads(secrets("list", "shop", "--json", folder=tmp_path).stdout)[0]["version"] != first[0]["version"]
+    assert secrets("remove", "shop", "STRIPE_KEY", folder=tmp_path).returncode == 0
+    assert "has no secrets for preview" in secrets("list", "shop", folder=tmp_path).stdout
+    assert "hunter2" not in (tmp_path / "state" / "secrets.json").read_text()
+
+
+def test_a_value_as_an_argument_is_refused_with_the_reason(tmp_path: Path) -> None:
+    done = secrets("set", "shop", "STRIPE_KEY", "hunter2", folder=tmp_path)
+    assert done.returncode == 2
+    assert "A value is never an argument." in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
+    assert not (tmp_path / "state" / "secrets.json").exists()
+
+
+def test_the_check_tells_what_is_missing_where_before_anything_is_deployed(tmp_path: Path) -> None:
+    secrets("set", "shop", "STRIPE_KEY", folder=tmp_path, given="hunter2")
+    secrets("set", "shop", "TOKEN", "--service", "worker", "--kind", "production", folder=tmp_path, given="hunter2")
+    done = secrets("check", "--json", folder=tmp_path)
+    assert done.returncode == 1
+    rows = {(each["environment"], each["service"], each["name"]): each["state"] for each in json.loads(done.stdout)}
+    assert rows == {
+        ("preview", "web", "STRIPE_KEY"): "set (shared)",
+        ("preview", "web", "SESSION_KEY"): "made by previewbot",
+        ("preview", "worker", "TOKEN"): "missing",
+        ("production", "web", "STRIPE_KEY"): "missing",
+        ("production", "web", "SESSION_KEY"): "made by previewbot",
+        ("production", "worker", "TOKEN"): "set (worker)",
+    }
+    assert "2 missing" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("set", "shop", "STRIPE_KEY"), "Standard input was empty."),
+        (("set", "../shop", "STRIPE_KEY"), "`../shop` is no name."),
+        (("set", "shop", "A/B"), "`A/B` is no name."),
+        (("rotate", "shop", "STRIPE_KEY"), "is not set for preview"),
+        (("remove", "shop", "STRIPE_KEY"), "was not set for preview"),
+    ],
+)
+def test_nonsense_is_told_and_changes_nothing(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    done = secrets(*arguments, folder=tmp_path, given="x" if told.startswith("`") else "")
+    assert done.returncode in (1, 2)
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    kept = tmp_path / "state" / "secrets.json"
+    assert not kept.exists() or json.loads(kept.read_text())["secrets"] == {}
+
+
+def test_another_key_is_told_with_what_to_do(tmp_path: Path) -> None:
+    secrets("set", "shop", "STRIPE_KEY", folder=tmp_path, given="hunter2")
+    (tmp_path / "state" / "secrets.key").write_text("short")
+    done = secrets("list", "shop", folder=tmp_path)
+    assert done.returncode == 2
+    assert "openssl rand -base64 32" in done.stderr
