@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import shutil
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from previewbot.adapters.building.jobs import Job
+from previewbot.adapters.processes import end
 
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 16 * 1024
@@ -32,7 +30,7 @@ async def run(arguments: Sequence[str], *, env: Mapping[str, str], folder: Path,
         await _follow(job, process)
         return await process.wait()
     finally:
-        await _end(process)
+        await end(process)
 
 
 async def _spawn(arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> asyncio.subprocess.Process:
@@ -58,10 +56,3 @@ async def _follow(job: Job, process: asyncio.subprocess.Process) -> None:
             job.progress.read(line.decode("utf-8", "replace"))
         job.note(job.progress.step)
     job.progress.read(rest.decode("utf-8", "replace"))
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()

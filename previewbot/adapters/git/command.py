@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import os
 import resource
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from previewbot.adapters.processes import end
 from previewbot.core.errors import Transient
 
 _PASSED_ON = (
@@ -125,7 +125,7 @@ async def git(
     except TimeoutError:
         raise Transient(f"git {arguments[0]} took longer than {bounds.time.total_seconds():.0f} s") from None
     finally:
-        await _end(process)
+        await end(process)
     if process.returncode:
         died = f"\ngit died of signal {-process.returncode}" if process.returncode < 0 else ""
         raise GitFailed(said.decode("utf-8", "replace") + died)
@@ -152,14 +152,6 @@ async def _tail(stream: asyncio.StreamReader | None) -> bytes:
     while stream and (chunk := await stream.read(2**16)):
         read = (read + chunk)[-_SAID_LIMIT:]
     return read
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Leave no process behind, nor any that it started."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
 
 
 def _environment(config: Mapping[str, str]) -> dict[str, str]:
