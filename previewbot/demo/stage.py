@@ -24,6 +24,8 @@ from previewbot.demo.github import SimulatedGitHub
 from previewbot.demo.github.state import Repository
 from previewbot.demo.ground import EngineGround, Ground, Say, cluster_ground, engine_ground
 
+_LOOPBACK = "127.0.0.1"
+
 _CONFIG = """\
 instance: {instance}
 github:
@@ -110,11 +112,9 @@ async def staged(folder: Path, *, say: Say, sweep: str = "3m", cluster: Path | N
     folder = _made(folder)
     where = cluster_ground(cluster) if cluster else engine_ground(folder, say, lambda: free_port(8080))
     async with where as ground:
-        with _listener() as listener:
-            async with _github(folder, listener, say) as github:
-                repository = await github.create_repository("acme/shop", sample.files())
-                github.editable = (sample.GREETING,)
-                github.allow(repository, "alice", "write")
+        with listening() as listener:
+            async with serving_github(folder, listener, say) as github:
+                repository = await open_shop(github)
                 stage = _configured(folder, ground, github, repository, sweep)
                 say("Starting previewbot")
                 try:
@@ -152,11 +152,23 @@ def _configured(  # noqa: PLR0917 - each is a part of the stage
     return Stage(folder, instance, ground, github, repository, port)
 
 
+async def open_shop(github: SimulatedGitHub) -> Repository:
+    """Make the sample app's repository, in which alice may write."""
+    repository = await github.create_repository("acme/shop", sample.files())
+    github.editable = (sample.GREETING,)
+    github.allow(repository, "alice", "write")
+    return repository
+
+
 @asynccontextmanager
-async def _github(folder: Path, listener: socket.socket, say: Say) -> AsyncIterator[SimulatedGitHub]:
-    url = f"http://localhost:{listener.getsockname()[1]}"
+async def serving_github(
+    folder: Path, listener: socket.socket, say: Say, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[SimulatedGitHub]:
+    """Serve a simulated GitHub on a socket; ``transport`` is how its deliveries travel, by default plainly."""
+    host, port = listener.getsockname()
+    url = f"http://{'localhost' if host == _LOOPBACK else host}:{port}"
     say(f"Starting a simulated GitHub at {url}")
-    github = SimulatedGitHub(folder / "github", base_url=url)
+    github = SimulatedGitHub(folder / "github", base_url=url, transport=transport)
     server = _Server(
         uvicorn.Config(github.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     )
@@ -179,11 +191,12 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _listener() -> Iterator[socket.socket]:
+def listening(host: str = _LOOPBACK) -> Iterator[socket.socket]:
+    """Take a port of an address of this machine."""
     # Only of a socket that was made for TCP does asyncio take the delay by which small answers wait for each other.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", free_port(9080)))
+        listener.bind((host, free_port(9080) if host == _LOOPBACK else 0))
         yield listener
 
 

@@ -55,6 +55,18 @@ def push(registry: str, name: str, tar: bytes, config: Mapping[str, object]) -> 
     return _digest(manifest)
 
 
+def digest(registry: str, name: str) -> str:
+    """Which image ``repository:tag`` is at the moment."""
+    repository, _, tag = name.rpartition(":")
+    with closing(http.client.HTTPConnection("127.0.0.1", int(registry.rpartition(":")[2]), timeout=30)) as connection:
+        kinds = f"{_MANIFEST}, application/vnd.docker.distribution.manifest.v2+json"
+        connection.request("HEAD", f"/v2/{repository}/manifests/{tag}", headers={"Accept": kinds})
+        found = connection.getresponse().getheader("Docker-Content-Digest")
+    if not found:
+        raise OSError(f"{registry} has no {name}")
+    return found
+
+
 def _upload(connection: http.client.HTTPConnection, repository: str, blob: bytes) -> None:
     place = _send(connection, "POST", f"/v2/{repository}/blobs/uploads/")
     joined = "&" if "?" in place else "?"

@@ -84,7 +84,10 @@ def _authority(folder: Path, name: str) -> _Authority:
         digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
         key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
     )  # fmt: skip
-    certificate = builder.add_extension(signs, critical=True).sign(key, hashes.SHA256())
+    names_key = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    certificate = (
+        builder.add_extension(signs, critical=True).add_extension(names_key, critical=False).sign(key, hashes.SHA256())
+    )
     _save(folder, name, key, certificate)
     return _Authority(key, certificate)
 
@@ -99,6 +102,9 @@ def _issue(
     use = ExtendedKeyUsageOID.SERVER_AUTH if hosts else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = _begin(x509.Name(parts), by.certificate.subject, key)
     builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+    # Python from 3.13 on trusts nobody who does not say which key vouches for it.
+    vouches = x509.AuthorityKeyIdentifier.from_issuer_public_key(by.key.public_key())
+    builder = builder.add_extension(vouches, critical=False)
     if hosts:
         names = x509.SubjectAlternativeName([_host(each) for each in hosts])
         builder = builder.add_extension(names, critical=False)

@@ -39,11 +39,15 @@ SETS: Mapping[str, Values] = {
     "least": LEAST,
     "postgres": _with(replicas=3, secrets={"database": "previewbot-database"}),
     "everything": _with(
-        secrets={"webhookKeys": ["new", "old"], "buildkit": "b", "registry": "r", "pull": "p", "pages": "t"},
+        secrets={
+            "webhookKeys": ["new", "old"], "buildkit": "b", "registry": "r", "pull": "p", "pages": "t", "vault": "v",
+        },
         config={
             "buildkit": {"address": "tcp://buildkitd.buildkit:1234", "builds_at_once": 4},
             "previews": {"scheme": "https", "port": 443, "drain": "5s", "apps": ["dependabot"]},
             "kubernetes": {"memory": "1GiB", "quota": {"pods": "30"}, "runtime_class": "gvisor"},
+            "sizes": {"large": {"cpu": 2, "memory": "2GiB"}},
+            "resources": {"images": {"postgres": "registry.example.com/postgres"}},
             "server": {"public_url": "https://bot.example.com"},
         },
         ingress={"tlsSecret": "certificate", "pages": True, "className": "nginx", "annotations": {"a": "b"}},

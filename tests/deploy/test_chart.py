@@ -28,7 +28,7 @@ CHART_SAYS = {
     "previews.domain", "kubernetes.kubeconfig", "kubernetes.context",
     "buildkit.tls_ca_file", "buildkit.tls_certificate_file", "buildkit.tls_key_file", "buildkit.buildctl",
     "registry.username", "registry.password_file", "registry.docker_config_file", "registry.pull_secret_file",
-    "registry.ca_file", "registry.plain_http",
+    "registry.ca_file", "registry.plain_http", "secrets.key_file",
 }  # fmt: skip
 """Settings that are no values: the chart knows them itself, or a pod has no use for them."""
 
@@ -120,7 +120,8 @@ def test_the_configuration_in_it_is_one_that_previewbot_reads(name: str, cluster
 def test_every_setting_is_a_value_or_said_by_the_chart() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     sections = schema["properties"]["config"]["properties"]
-    values = {f"{section}.{name}" for section, shape in sections.items() for name in shape["properties"]}
+    values = {f"{section}.{name}" for section, shape in sections.items() for name in shape.get("properties", ())}
+    values |= {section for section, shape in sections.items() if "properties" not in shape}
     known = set()
     for section, field in Settings.model_fields.items():
         of = field.annotation
@@ -149,7 +150,10 @@ def test_sqlite_has_one_replica_and_a_disk_and_postgres_as_many_as_are_asked_for
     assert "env" not in _container(sqlite)
     spec = one(postgres, "Deployment")["spec"]
     assert (spec["replicas"], spec["strategy"]["type"]) == (3, "RollingUpdate")
-    assert not [each for each in postgres if each["kind"] == "PersistentVolumeClaim"]
+    modes = [one(made, "PersistentVolumeClaim")["spec"]["accessModes"] for made in (sqlite, postgres)]
+    assert modes == [["ReadWriteOnce"], ["ReadWriteMany"]]
+    alone = {each["name"] for each in spec["template"]["spec"]["volumes"] if "emptyDir" in each}
+    assert alone == {"source", "tmp"}
     assert _container(postgres)["env"][0]["valueFrom"]["secretKeyRef"]["name"] == "previewbot-database"
 
 

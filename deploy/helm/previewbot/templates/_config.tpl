@@ -17,7 +17,9 @@
 {{- $buildkit = dict "tls_ca_file" "/etc/previewbot/buildkit/ca.pem" "tls_certificate_file" "/etc/previewbot/buildkit/cert.pem" "tls_key_file" "/etc/previewbot/buildkit/key.pem" -}}
 {{- end -}}
 {{- if .Values.secrets.pages -}}{{- $_ := set $server "pages_token_file" "/etc/previewbot/pages/token" -}}{{- end -}}
-{{- $own := dict "instance" .Values.instance "runtime" "kubernetes" "github" $github "server" $server "previews" (dict "domain" .Values.domain) "storage" (dict "folder" "/var/lib/previewbot") "registry" $registry "buildkit" $buildkit -}}
+{{- $vault := dict -}}
+{{- if .Values.secrets.vault -}}{{- $_ := set $vault "key_file" "/etc/previewbot/vault/key" -}}{{- end -}}
+{{- $own := dict "secrets" $vault "instance" .Values.instance "runtime" "kubernetes" "github" $github "server" $server "previews" (dict "domain" .Values.domain) "storage" (dict "folder" "/var/lib/previewbot") "registry" $registry "buildkit" $buildkit -}}
 {{- /* What the operator says of the public address wins: a proxy may end TLS before the Ingress. */ -}}
 {{- with .Values.config.server -}}{{- $_ := set $own "server" (merge (deepCopy .) $server) -}}{{- end -}}
 {{- mergeOverwrite $said $own | toYaml -}}
