@@ -238,6 +238,9 @@ class Runtime(Protocol):
     async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
         """Read the last lines that a service of a release said."""
 
+    async def run(self, key: Key, revision: str, service: str, name: str) -> None:
+        """Run a program of a release that is laid, once under each name; a name is a part of a host name."""
+
     async def remove(self, key: Key, revision: str) -> Removed:
         """Take one release away, gracefully."""
 

@@ -58,6 +58,14 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class BidFarewell:
+    """Run the destroy hook of a release; where that cannot be, its time is over."""
+
+    revision: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveRelease:
     """Take a release away that nothing needs any more."""
 
@@ -88,6 +96,7 @@ Action = (
     | StartRelease
     | FailRelease
     | Route
+    | BidFarewell
     | RemoveRelease
     | RemoveVolumes
     | ForgetSecrets

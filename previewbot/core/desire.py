@@ -127,7 +127,6 @@ def beyond(blueprint: Blueprint) -> tuple[str, ...]:
     services, resources = blueprint.services, blueprint.resources
     parts = {
         "type: storage and queue": any(each.type in _NOT_YET for each in resources),
-        "hooks.destroy": blueprint.hooks.destroy,
         "kind: cron and job": any(each.kind in (Kind.CRON, Kind.JOB) for each in services),
     }
     return tuple(name for name, asked in parts.items() if asked)
@@ -219,7 +218,10 @@ def _with_hooks(
         if each.seed and volume(each) not in seeded
     )
     first = tuple(job.name for job in (*before, *seeds))
-    return (*before, *seeds, *(replace(each, after=(*first, *each.after)) for each in services))
+    after = tuple(replace(each, after=(*first, *each.after)) for each in services)
+    if last := blueprint.hooks.destroy:
+        after = (*after, _job(stages.DESTROY_HOOK, HookPoint.DESTROY, last, services, filling))
+    return (*before, *seeds, *after)
 
 
 def _job(  # noqa: PLR0917 - each is a part of it
@@ -248,6 +250,7 @@ def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> Se
         env={name: "".join(map(str, each)) for name, each in variables.items() if not is_sealed(each)},
         replicas=service.replicas,
         kind=service.kind,
+        schedule=service.schedule,
         size=basis.shelf.size(service.size),
         after=service.depends_on,
         sealed={name: each for name, each in variables.items() if is_sealed(each)} | dict(arguments),

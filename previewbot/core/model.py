@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from previewbot.core.blueprint import Build, Flaw, Health, Kind
+from previewbot.core.blueprint import Build, Flaw, Health, Kind, Schedule
 from previewbot.core.ids import Key
 from previewbot.core.secrets import Template
 
@@ -177,6 +177,7 @@ class HookPoint(StrEnum):
 
     RELEASE = "release"
     SEED = "seed"
+    DESTROY = "destroy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,8 @@ class ServiceSpec:
     """What of the same release must be healthy, or over, before this is started."""
     hook: HookPoint | None = None
     """Where it runs once by itself; its kind is then a job, and ``health.timeout`` is how long it may take."""
+    schedule: Schedule | None = None
+    """When it runs by itself, for a cron service."""
     sealed: Mapping[str, Template] = field(default_factory=dict)
     """Variables with secrets in them, whose values it gets when it is started."""
     volumes: Mapping[str, str] = field(default_factory=dict)
@@ -211,6 +214,11 @@ class ServiceSpec:
     """The volume that it fills, once in the volume's life; not part of what a release is."""
     user: int | None = None
     """The number of whom it runs as, where the image's own user will not do."""
+
+    @property
+    def is_laid(self) -> bool:
+        """Whether it is only made ready with its release, and run when its time comes: cron, jobs, the destroy hook."""
+        return not self.kind.stays and self.hook in (None, HookPoint.DESTROY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +290,8 @@ class InstanceState(StrEnum):
     READY = "ready"
     DONE = "done"
     """It ran to its end, as a job does, and ended well."""
+    LAID = "laid"
+    """It is ready to be run, as a job that nobody asked for yet."""
     FAILED = "failed"
     """It will not become ready: it exits again and again, or its time is up."""
 
@@ -301,6 +311,16 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a program that is laid; its state is that of an instance."""
+
+    service: str
+    name: str
+    state: InstanceState
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """One release as the runtime shows it; without instances where only its network is prepared."""
 
@@ -310,6 +330,8 @@ class Running:
     """Somebody else changed what was started; starting it again puts that back."""
     resource: str | None = None
     """The resource that it is, where it is none of the app's own releases."""
+    runs: tuple[Run, ...] = ()
+    """What was run of what is laid, as far as it is still there."""
 
     def of(self, service: str) -> tuple[Instance, ...]:
         """Its instances of one service."""
@@ -517,6 +539,8 @@ class Record:
     """What the deletion under way has taken so far."""
     hosts: Mapping[str, str] = field(default_factory=dict)
     """Service name to the host name claimed for it."""
+    farewell: datetime | None = None
+    """When its destroy hook was begun; whatever becomes of it, the deletion goes on soon after."""
     seeded: frozenset[str] = frozenset()
     """The volumes that were filled."""
     keeps_secrets: bool = False

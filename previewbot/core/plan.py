@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from previewbot.core import provision, stages
 from previewbot.core.actions import (
     Action,
+    BidFarewell,
     CancelBuild,
     DeleteEnvironment,
     FailRelease,
@@ -37,6 +38,7 @@ from previewbot.core.model import (
     Status,
 )
 from previewbot.core.situation import Situation
+from previewbot.core.stages import DESTROY_HOOK
 from previewbot.core.table import has_failed, line
 
 SAFETY_NET = timedelta(seconds=15)
@@ -88,6 +90,9 @@ def _absent(situation: Situation, absent: Absent) -> Plan:
         return Plan((ForgetSecrets(),), replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN), SAFETY_NET)
     if situation.observed.is_empty and not cancels:
         return Plan((), status)
+    if (farewell := _farewell(situation)) is not None:
+        removing = replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN, removed=None)
+        return Plan((*cancels, *farewell), removing, SAFETY_NET)
     # What is ending already only needs time.
     removal: tuple[Action, ...] = (DeleteEnvironment(),) if situation.observed.remains else ()
     if situation.observed.routes:
@@ -95,6 +100,24 @@ def _absent(situation: Situation, absent: Absent) -> Plan:
     overdue = "; ".join(each for each in situation.observed.ending if " " in each)
     removing = replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN, removed=None, detail=overdue or None)
     return Plan((*cancels, *removal), removing, SAFETY_NET)
+
+
+_LONGEST_FAREWELL = timedelta(minutes=15)
+"""However long a destroy hook may take, the deletion then goes on."""
+
+
+def _farewell(situation: Situation) -> tuple[Action, ...] | None:
+    """Run the destroy hook of what served last; ``None`` where there is none, or it is over, or its time is up."""
+    good, begun = situation.last_good, situation.record.farewell
+    running = situation.observed.release(good.revision) if good else None
+    if running is None or (begun and situation.now - begun > _LONGEST_FAREWELL):
+        return None
+    laid = [each for each in running.instances if each.service == DESTROY_HOOK and each.state is InstanceState.LAID]
+    runs = [each for each in running.runs if each.service == DESTROY_HOOK]
+    if not laid or any(each.state is not InstanceState.STARTING for each in runs):
+        return None
+    unrouted: tuple[Action, ...] = (Route({}),) if situation.observed.routes else ()
+    return unrouted if runs else (*unrouted, BidFarewell(running.revision, DESTROY_HOOK))
 
 
 # --- a person must mend something -----------------------------------------------------------------------------------

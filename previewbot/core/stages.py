@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from previewbot.core.blueprint import Health, Hook, Kind
 from previewbot.core.model import HookPoint, InstanceState, ReleaseSpec, Running, ServiceSpec
 
-_WELL = (InstanceState.READY, InstanceState.DONE)
+DESTROY_HOOK = "hook.destroy"
+_WELL = (InstanceState.READY, InstanceState.DONE, InstanceState.LAID)
 
 
 def hook(name: str, point: HookPoint, wanted: Hook, of: ServiceSpec) -> ServiceSpec:
@@ -39,7 +40,7 @@ def due(release: ReleaseSpec, running: Running | None, *, served: bool) -> froze
     """
     found = _counts(release, running)
     waits = {} if served else {each.name: each.after for each in release.services}
-    wanted = [each for each in release.services if not (served and each.hook)]
+    wanted = [each for each in release.services if not (served and each.hook and not each.is_laid)]
     missing = {
         each.name
         for each in wanted
@@ -52,7 +53,11 @@ def due(release: ReleaseSpec, running: Running | None, *, served: bool) -> froze
 
 def is_up(release: ReleaseSpec, running: Running, *, served: bool) -> bool:
     """Whether everything of a release is healthy, or over and ended well."""
-    return all(_is_well(release, running, each.name) for each in release.services if not (served and each.hook))
+    return all(
+        _is_well(release, running, each.name)
+        for each in release.services
+        if not (served and each.hook and not each.is_laid)
+    )
 
 
 def seeded(release: ReleaseSpec, running: Running | None) -> frozenset[str]:

@@ -8,11 +8,13 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import structlog
 
 from previewbot.core.actions import (
     Action,
+    BidFarewell,
     CancelBuild,
     DeleteEnvironment,
     FailRelease,
@@ -110,6 +112,8 @@ class Actor:
                 with self._counted(action, record.key):
                     await self.world.runtime.remove(record.key, revision)
                 await self._retire(revision, situation)
+            case BidFarewell(revision, service):
+                return await self._bid_farewell(revision, service, situation)
             case RemoveVolumes(names):
                 with self._counted(action, record.key):
                     await self.world.runtime.remove_volumes(record.key, names)
@@ -123,6 +127,15 @@ class Actor:
                     removed = await self.world.runtime.delete(record.key)
                 await asyncio.gather(*(self._retire(each.revision, situation) for each in situation.observed.releases))
                 return replace(record, removed=record.removed + removed)
+        return record
+
+    async def _bid_farewell(self, revision: str, service: str, situation: Situation) -> Record:
+        record = replace(situation.record, farewell=situation.record.farewell or situation.now)
+        try:
+            await self.world.runtime.run(record.key, revision, service, "farewell")
+        except Refused as refused:
+            log.warning("destroy hook refused", env=str(record.key), why=refused.message)
+            return replace(record, farewell=datetime.min.replace(tzinfo=UTC))
         return record
 
     async def _start(self, action: StartRelease, situation: Situation) -> bool:
@@ -192,7 +205,7 @@ class Actor:
 
 
 _BEGUN = (CancelBuild, Prepare, StartBuild, StartRelease)
-_Late = FailRelease | Route | RemoveRelease | RemoveVolumes | ForgetSecrets | DeleteEnvironment
+_Late = FailRelease | Route | BidFarewell | RemoveRelease | RemoveVolumes | ForgetSecrets | DeleteEnvironment
 
 
 def _is_drift(actions: tuple[Action, ...], situation: Situation) -> bool:

@@ -116,7 +116,7 @@ def _conclude(record: Record, status: Status, pull: PullRequest | None, touched_
     """Put a status on the record; what comes after the end is a new life."""
     before = record.status
     if before and before.state in (State.GONE, State.SKIPPED) and status.state in _ALIVE:
-        record = replace(record, removed=Removed(), created_at=status.since, commits=0)
+        record = replace(record, removed=Removed(), created_at=status.since, commits=0, farewell=None)
     if status.state in (State.REMOVING, State.GONE):
         known = before is not None and before.state in (State.REMOVING, State.GONE)
         late = pull is not None and pull.closed_at is not None and touched_at - pull.closed_at > _LATE

@@ -14,9 +14,9 @@ import pytest
 
 from previewbot.adapters.kubernetes import KubernetesRuntime
 from previewbot.core.blueprint import Health, Kind
-from previewbot.core.errors import Transient
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import Instance, InstanceState, ReleaseSpec, Removed, Running, ServiceSpec
+from previewbot.core.model import HookPoint, Instance, InstanceState, ReleaseSpec, Removed, Running, ServiceSpec
 from previewbot.ports import Runtime
 from tests.fakes.runtime import Behaviour, FakeRuntime
 from tests.fixtures.engine import BASE, CRASH, DEAF, SERVE, release, service
@@ -130,6 +130,34 @@ async def test_each_replica_is_an_instance_that_its_address_reaches(
     assert len({each.address for each in found}) == (1 if shared else 3)
 
 
+async def test_what_is_laid_runs_when_it_is_asked_once_under_each_name(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    bye = replace(service("hook.destroy", ("echo", "bye"), kind=Kind.JOB), hook=HookPoint.DESTROY)
+    await runtime.start(release(key, "r1", WEB, bye), digests)
+    found = await _settled(runtime, key, "r1")
+    assert [(each.service, each.state) for each in found] == [
+        ("hook.destroy", InstanceState.LAID),
+        ("web", InstanceState.READY),
+    ]
+    for name in ("one", "two", "one"):
+        await runtime.run(key, "r1", "hook.destroy", name)
+    async with asyncio.timeout(40):
+        while True:
+            running = (await runtime.observe(key)).release("r1")
+            if running and [each.state for each in running.runs] == [InstanceState.DONE] * 2:
+                break
+            await asyncio.sleep(0.02)
+    assert [(each.service, each.name) for each in running.runs] == [("hook.destroy", "one"), ("hook.destroy", "two")]
+    assert running.instances == found
+    if not isinstance(runtime, FakeRuntime):
+        assert await runtime.tail(key, "r1", "hook.destroy", lines=1) == ("bye",)
+    with pytest.raises(Refused):
+        await runtime.run(key, "r1", "web", "one")
+    await runtime.remove(key, "r1")
+    assert (await runtime.observe(key)).release("r1") is None
+
+
 async def test_only_the_services_asked_for_are_started(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
     spec = release(key, "r1", WEB, service("worker", DEAF))
     await runtime.start(spec, digests, {"worker"})
@@ -138,10 +166,14 @@ async def test_only_the_services_asked_for_are_started(runtime: Runtime, key: Ke
     assert [each.service for each in await _settled(runtime, key, "r1")] == ["web", "worker"]
 
 
+def _hook(name: str, command: tuple[str, ...], health: Health = Health()) -> ServiceSpec:  # noqa: B008 - frozen
+    return replace(service(name, command, health=health, kind=Kind.JOB), hook=HookPoint.RELEASE)
+
+
 async def test_a_job_runs_to_its_end_and_is_never_run_again(
     runtime: Runtime, key: Key, digests: dict[str, str]
 ) -> None:
-    spec = release(key, "r1", service("hook.release", ("echo", "migrated"), kind=Kind.JOB))
+    spec = release(key, "r1", _hook("hook.release", ("echo", "migrated")))
     await runtime.start(spec, digests)
     (job,) = await _settled(runtime, key, "r1")
     assert (job.service, job.state) == ("hook.release", InstanceState.DONE)
@@ -156,15 +188,15 @@ async def test_a_job_runs_to_its_end_and_is_never_run_again(
 async def test_a_job_that_ends_badly_has_failed_with_its_last_words(
     runtime: Runtime, key: Key, digests: dict[str, str]
 ) -> None:
-    await runtime.start(release(key, "r1", service("reindex", CRASH, kind=Kind.JOB)), digests)
+    await runtime.start(release(key, "r1", _hook("hook.release", CRASH)), digests)
     (job,) = await _settled(runtime, key, "r1")
     assert job.state is InstanceState.FAILED
     assert (job.detail or "").startswith("exits with code 3")
-    assert (await runtime.tail(key, "r1", "reindex", lines=1))[0] == "first words"
+    assert (await runtime.tail(key, "r1", "hook.release", lines=1))[0] == "first words"
 
 
 async def test_a_job_whose_time_is_up_has_failed(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
-    await runtime.start(release(key, "r1", service("slow", DEAF, health=_IMPATIENT, kind=Kind.JOB)), digests)
+    await runtime.start(release(key, "r1", _hook("hook.release", DEAF, _IMPATIENT)), digests)
     (job,) = await _settled(runtime, key, "r1")
     assert (job.state, job.detail) == (InstanceState.FAILED, "did not end within 1 s")
 

@@ -91,6 +91,9 @@ RECORD = Record(
     Redeploy(9, "c1"),
     Removed(3, 2, 1),
     {"web": "pr-1-shop", "api": "pr-1-shop-api"},
+    farewell=NOW,
+    seeded=frozenset({"db-16", "db-17"}),
+    keeps_secrets=True,
 )
 
 

@@ -25,6 +25,7 @@ def release(commit: str, api: str = "t2") -> Present:
     return present(replace(PULL, head_commit=commit), BLUEPRINT, Basis({".": commit, "api": api}, HOSTS, Address()))
 
 
+BASIS = Basis({".": COMMIT, "api": "t2"}, HOSTS, Address())
 OLD, NEW = release(OLDER), release(COMMIT)
 STAGED = present(
     PULL,
@@ -291,6 +292,30 @@ def test_a_volume_is_filled_once_after_the_release_hook_and_that_is_no_other_rel
     assert stages.seeded(first.release, running) == {"db-17"}
     assert settle(toy, later).status.state is State.READY
     assert [each.name for each in later.release.services] == ["hook.release", "web", "api"]
+
+
+PARTING = present(PULL, replace(BLUEPRINT, hooks=Hooks(destroy=Hook("api", ("bye",)))), BASIS)
+
+
+def test_the_destroy_hook_runs_once_before_everything_goes() -> None:
+    toy = Toy()
+    settle(toy, PARTING)
+    toy.step(Absent(Reason.CLOSED))
+    assert toy.farewells == [(PARTING.release.revision, "hook.destroy")]
+    assert toy.running
+    assert not toy.routes
+    assert settle(toy, Absent(Reason.CLOSED)).status.state is State.GONE
+    assert len(toy.farewells) == 1
+
+
+def test_a_destroy_hook_that_never_ends_does_not_stop_the_deletion() -> None:
+    toy = Toy(farewells_end=False)
+    settle(toy, PARTING)
+    toy.step(Absent(Reason.CLOSED))
+    toy.step(Absent(Reason.CLOSED))
+    assert toy.running
+    toy.now += timedelta(minutes=16)
+    assert settle(toy, Absent(Reason.CLOSED)).status.state is State.GONE
 
 
 def test_a_seed_that_fails_is_told_by_the_name_of_its_resource() -> None:

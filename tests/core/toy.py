@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from previewbot.core.actions import (
     Action,
+    BidFarewell,
     CancelBuild,
     DeleteEnvironment,
     FailRelease,
@@ -33,10 +34,12 @@ from previewbot.core.model import (
     ReleaseSpec,
     ReleaseState,
     Removed,
+    Run,
     Running,
 )
 from previewbot.core.plan import plan
 from previewbot.core.situation import Situation
+from previewbot.core.stages import DESTROY_HOOK
 from tests.core.facts import KEY, NOW
 
 DRAIN = timedelta(seconds=3)
@@ -62,6 +65,9 @@ class Toy:
     """Revisions, in their order."""
     begun: list[str] = field(default_factory=list)
     """Services, in their order."""
+    farewells_end: bool = True
+    farewells: list[tuple[str, str]] = field(default_factory=list)
+    runs: dict[str, list[Run]] = field(default_factory=dict)
     jobs: set[str] = field(default_factory=set)
     resources: dict[str, str] = field(default_factory=dict)
     """Revision to the name of the resource."""
@@ -76,7 +82,12 @@ class Toy:
             desired=desired,
             observed=Observed(
                 releases=tuple(
-                    Running(name, tuple(self.running.get(name, ())), resource=self.resources.get(name))
+                    Running(
+                        name,
+                        tuple(self.running.get(name, ())),
+                        resource=self.resources.get(name),
+                        runs=tuple(self.runs.get(name, ())),
+                    )
                     for name in sorted(self.prepared | self.running.keys())
                 ),
                 volumes=frozenset(self.volumes),
@@ -107,6 +118,8 @@ class Toy:
             if not bad:
                 self.images.add(image)
         self.building.clear()
+        for revision, service in self.farewells if self.farewells_end else ():
+            self.runs[revision] = [Run(service, "farewell", InstanceState.DONE)]
         for revision, instances in self.running.items():
             ailing = revision in self.bad_revisions
             self.running[revision] = [self._grown(each, ailing=ailing) for each in instances]
@@ -114,9 +127,11 @@ class Toy:
     def _grown(self, instance: Instance, *, ailing: bool) -> Instance:
         if ailing or instance.service in self.bad_services:
             return replace(instance, state=InstanceState.FAILED, detail="exits with code 1")
+        if instance.service == DESTROY_HOOK:
+            return replace(instance, state=InstanceState.LAID)
         return replace(instance, state=InstanceState.DONE if instance.service in self.jobs else InstanceState.READY)
 
-    def act(self, action: Action) -> None:  # noqa: C901 - one arm for each action there is
+    def act(self, action: Action) -> None:  # noqa: C901, PLR0912 - one arm for each action there is
         match action:
             case StartBuild(order):
                 self.building[order.image] = BuildRecord(
@@ -142,6 +157,10 @@ class Toy:
                 self.prepared.discard(revision)
                 if revision in self.releases and self.releases[revision].state is ReleaseState.SERVING:
                     self.releases[revision] = replace(self.releases[revision], state=ReleaseState.RETIRED)
+            case BidFarewell(revision, service):
+                self.farewells.append((revision, service))
+                self.runs.setdefault(revision, [Run(service, "farewell", InstanceState.STARTING)])
+                self.record = replace(self.record, farewell=self.record.farewell or self.now)
             case RemoveVolumes(names):
                 used = {volume for revision in self.running for volume in self.mounted.get(revision, ())}
                 assert not used & names, "no server may run on a volume that goes"

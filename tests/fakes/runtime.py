@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from dataclasses import dataclass, field, replace
 
 from previewbot.core.blueprint import Kind
-from previewbot.core.errors import Transient
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import Instance, InstanceState, Observed, ReleaseSpec, Removed, Running, ServiceSpec
+from previewbot.core.model import Instance, InstanceState, Observed, ReleaseSpec, Removed, Run, Running, ServiceSpec
 from previewbot.ports import Sealed
 
 
@@ -32,6 +32,7 @@ class _Release:
     spec: dict[str, ServiceSpec] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     resource: str | None = None
+    runs: dict[tuple[str, str], Run] = field(default_factory=dict)
     sealed: Sealed = field(default_factory=dict)
 
 
@@ -87,6 +88,7 @@ class FakeRuntime:
                     revision,
                     tuple(each.instances[place] for place in sorted(each.instances)),
                     resource=each.resource,
+                    runs=tuple(each.runs[place] for place in sorted(each.runs)),
                 )
                 for revision, each in sorted(own.items())
             ),
@@ -126,6 +128,8 @@ class FakeRuntime:
         if (service.name, index) in own.instances:
             return
         behaviour = self.behave(service)
+        if service.is_laid:
+            behaviour = Behaviour(InstanceState.LAID)
         if service.kind is Kind.JOB and behaviour.state is InstanceState.READY:
             behaviour = replace(behaviour, state=InstanceState.DONE)
         address = f"127.0.0.1:{next(self._ports)}" if service.port else None
@@ -133,6 +137,19 @@ class FakeRuntime:
             service.name, index, behaviour.state, address=address, detail=behaviour.detail
         )
         self._said[release.key, release.revision, service.name] = behaviour.says
+
+    async def run(self, key: Key, revision: str, service: str, name: str) -> None:
+        self._ask()
+        own = self._releases[key][revision]
+        if service not in own.spec or not own.spec[service].is_laid:
+            raise Refused("runtime_refused", f"{service} is not there to be run.")
+        if (service, name) in own.runs:
+            return
+        behaviour = self.behave(own.spec[service])
+        state = InstanceState.DONE if behaviour.state is InstanceState.READY else behaviour.state
+        own.runs[service, name] = Run(service, name, state, behaviour.detail)
+        self._said[key, revision, service] = behaviour.says
+        self._tell(key)
 
     async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
         self._ask()

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from previewbot.core.blueprint import Filters
 from previewbot.core.errors import Refused
-from previewbot.core.model import BuildState, InstanceState
+from previewbot.core.model import BuildState, InstanceState, ServiceSpec
 from previewbot.engine.world import Policy
 from tests.fakes.builder import Outcome
 from tests.fakes.runtime import READY, Behaviour
@@ -412,6 +412,25 @@ async def test_hostile_titles_and_names_do_no_harm(city: Town) -> None:
     assert "**Preview is ready**" in city.comment(pull)
 
 
+async def test_the_destroy_hook_runs_before_the_end_and_its_failure_changes_nothing(city: Town) -> None:
+    pull = await city.open(
+        files={"previewbot.yaml": f"{BLUEPRINT}hooks: {{destroy: {{service: web, command: [bye]}}}}\n"}
+    )
+    assert "**Preview is ready**" in city.comment(pull)
+    ran: list[str] = []
+
+    def fail(spec: ServiceSpec) -> Behaviour:
+        ran.append(spec.name)
+        return FAILING_HOOK
+
+    city.runtime.behave = fail
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    assert ran == ["hook.destroy"]
+    assert "**Preview removed**" in city.comment(pull)
+    assert (await city.observed(pull)).is_empty
+
+
 async def test_a_failed_release_hook_is_told_with_its_last_words_and_mended_by_a_push(city: Town) -> None:
     pull = await city.open(files={})
     city.runtime.behave = lambda spec: FAILING_HOOK if spec.hook else READY
@@ -431,7 +450,7 @@ async def test_a_failed_release_hook_is_told_with_its_last_words_and_mended_by_a
     ("more", "named"),
     [
         ("resources: {files: storage}", "type: storage and queue"),
-        ("hooks: {destroy: {service: web, command: [bye]}}", "hooks.destroy"),
+        ("resources: {jobs: queue}", "type: storage and queue"),
     ],
 )
 async def test_what_no_runtime_does_yet_is_refused_and_never_left_out_in_silence(

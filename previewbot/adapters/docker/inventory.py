@@ -17,7 +17,7 @@ from docker.errors import APIError, NotFound
 from previewbot.adapters.docker import facts
 from previewbot.adapters.docker.engine import Engine, is_conflict
 from previewbot.adapters.docker.facts import Facts
-from previewbot.adapters.docker.labels import RESOURCE, REVISION, VOLUME, Names, Target, key_of
+from previewbot.adapters.docker.labels import LAID, RESOURCE, REVISION, VOLUME, Names, Target, key_of
 from previewbot.adapters.together import every
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
@@ -73,7 +73,10 @@ def _labels(thing: Thing) -> dict[str, str]:
 
 def counts(container: Thing) -> bool:
     """Whether a listed container is worth a start: it runs, will run again, or is a job's and ran to its end."""
-    is_job = not Target.read(_labels(container)).kind.stays
+    labels = _labels(container)
+    if LAID in labels:
+        return bool(container["State"] == "created")
+    is_job = not Target.read(labels).kind.stays
     return container["State"] in _ALIVE or (is_job and container["State"] == "exited")
 
 

@@ -20,7 +20,7 @@ from previewbot.adapters.docker.engine import Engine, describe, explain, is_conf
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
-from previewbot.adapters.docker.labels import INDEX, REVISION, SERVICE, VOLUME, Names
+from previewbot.adapters.docker.labels import INDEX, LAID, REVISION, RUN, SERVICE, VOLUME, Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.news import News
 from previewbot.adapters.docker.watch import judge_job
@@ -36,6 +36,7 @@ from previewbot.core.model import (
     Reason,
     ReleaseSpec,
     Removed,
+    Run,
     Running,
     ServiceSpec,
 )
@@ -63,13 +64,16 @@ class DockerRuntime:
         """See ``Runtime.observe``. A container that neither runs nor will by itself is no instance, but for a job's."""
         things = await self._inventory.things(key)
         seen = await every(self._inventory.inspect(each["Id"]) for each in things.containers if counts(each))
-        instances = await every(self._instance(key, each) for each in seen if each and (each.is_alive or each.is_job))
+        seen = [each for each in seen if each and (each.is_alive or each.is_job)]
+        runs = [each for each in seen if each and RUN in each.labels]
+        instances = await every(self._instance(key, each) for each in seen if each and RUN not in each.labels)
         self._watches.keep_only(key, [each["Id"] for each in things.containers])
         resources = things.resources
         releases = tuple(
             Running(
                 revision,
                 tuple(sorted((each for own, each in instances if own == revision), key=_order)),
+                runs=tuple(sorted((_run(each) for each in runs if each.labels.get(REVISION) == revision), key=_began)),
                 resource=resources.get(revision),
             )
             for revision in things.revisions
@@ -105,7 +109,13 @@ class DockerRuntime:
         found = [
             each for each in await self._inventory.containers(key, revision) if each["Labels"].get(SERVICE) == service
         ]
-        found.sort(key=lambda each: (not self._watches.has_failed(key, each["Id"]), each["Labels"].get(INDEX, "")))
+        found.sort(
+            key=lambda each: (
+                LAID in each["Labels"],
+                not self._watches.has_failed(key, each["Id"]),
+                each["Labels"].get(INDEX, ""),
+            )
+        )
         if not found:
             return ()
         return readable(await self._output(found[0]["Id"], lines), lines)
@@ -197,7 +207,8 @@ class DockerRuntime:
             made = there["Id"] if there else self._create(client, name, body)
             if berth.service.needs:
                 _connect(client, made, self._names.resources(berth.key))
-            client.start(made)
+            if not berth.service.is_laid:
+                client.start(made)
             inspected: dict[str, Any] = client.inspect_container(made)
             return inspected
 
@@ -218,6 +229,27 @@ class DockerRuntime:
         if not body["Labels"].items() <= (there["Config"].get("Labels") or {}).items():
             raise _foreign("container", name)
         return str(there["Id"])
+
+    async def run(self, key: Key, revision: str, service: str, name: str) -> None:
+        """See ``Runtime.run``: what is laid is a container that was never started, and each run is a copy of it."""
+        async with self._lock(key, revision):
+            found = await self._inventory.containers(key, revision)
+            laid = next(
+                (each for each in found if each["Labels"].get(SERVICE) == service and LAID in each["Labels"]), None
+            )
+            if laid is None:
+                raise Refused(Reason.RUNTIME_REFUSED, f"{service} is not there to be run.")
+
+            def begin(client: docker.APIClient) -> None:
+                seen = client.inspect_container(laid["Id"])
+                called = f"{seen['Name'].lstrip('/')}-{name}"
+                made = self._create(client, called, containers.run(seen, name))
+                for network in seen["NetworkSettings"]["Networks"].keys() - {seen["HostConfig"]["NetworkMode"]}:
+                    _connect(client, made, network)
+                if client.inspect_container(made)["State"]["Status"] == "created":
+                    client.start(made)
+
+            await self._engine.call(begin)
 
     # --- removing ---------------------------------------------------------------------------------------------------
 
@@ -268,6 +300,16 @@ def _connect(client: docker.APIClient, id: str, network: str) -> None:
     except APIError as error:
         if "already exists in network" not in str(error):
             raise
+
+
+def _run(found: Facts) -> Run:
+    verdict = judge_job(found)
+    detail = verdict.detail if verdict.state is InstanceState.FAILED else None
+    return Run(found.labels.get(SERVICE, ""), found.labels[RUN], verdict.state, detail)
+
+
+def _began(run: Run) -> tuple[str, str]:
+    return run.service, run.name
 
 
 def _foreign(kind: str, name: str) -> Refused:

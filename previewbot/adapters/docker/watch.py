@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from previewbot.adapters.docker.checkup import Checkup
 from previewbot.adapters.docker.facts import Facts
+from previewbot.adapters.docker.labels import LAID
 from previewbot.adapters.docker.probe import Door, knock
 from previewbot.core.errors import Transient
 from previewbot.core.model import InstanceState
@@ -152,6 +153,8 @@ class Watch:
 
 def judge_job(facts: Facts) -> Verdict:
     """Say how a container is that runs once: its end says how it went, and nobody knocks."""
+    if LAID in facts.labels:
+        return Verdict(InstanceState.LAID, facts.started_at)
     if not facts.is_alive:
         ended_well = facts.exit_code == 0 and not facts.out_of_memory
         state = InstanceState.DONE if ended_well else InstanceState.FAILED

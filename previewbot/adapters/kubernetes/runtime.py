@@ -33,7 +33,7 @@ from previewbot.adapters.kubernetes.kinds import (
     is_ending,
 )
 from previewbot.adapters.kubernetes.mirror import Mirror
-from previewbot.adapters.kubernetes.names import RESOURCE, REVISION, VOLUME, Names
+from previewbot.adapters.kubernetes.names import RESOURCE, REVISION, RUN, VOLUME, Names
 from previewbot.adapters.kubernetes.names import SERVICE as SERVICE_LABEL
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
@@ -50,6 +50,7 @@ from previewbot.core.model import (
     Reason,
     ReleaseSpec,
     Removed,
+    Run,
     Running,
     ServiceSpec,
 )
@@ -140,6 +141,7 @@ class KubernetesRuntime:
         # A resource is there until its last pod is gone: its successor uses the same files.
         instances |= {revision: [] for revision in resources}
         looks: list[datetime] = []
+        runs: dict[str, list[Run]] = {}
         for deployment in self._mirror.of(DEPLOYMENT, namespace):
             berth = _berth(deployment)
             sight = judge(deployment, pods.get(berth, ()), now)
@@ -147,7 +149,13 @@ class KubernetesRuntime:
             looks += [sight.look_at] if sight.look_at else []
         for job in self._mirror.of(JOB, namespace):
             berth = _berth(job)
-            sight = judge_job(job, pods.get(berth, ()), now)
+            name = job["metadata"]["labels"].get(RUN)
+            own = [each for each in pods.get(berth, ()) if each["metadata"]["labels"].get(RUN) == name]
+            sight = judge_job(job, own, now)
+            if name is not None:
+                (each,) = sight.instances
+                runs.setdefault(berth[0], []).append(Run(each.service, name, each.state, each.detail))
+                continue
             instances.setdefault(berth[0], []).extend(sight.instances)
             looks += [sight.look_at] if sight.look_at else []
         self._look_again(key, min(looks, default=None), now)
@@ -157,6 +165,7 @@ class KubernetesRuntime:
                 tuple(sorted(found, key=_order)),
                 drifted=revision in drifted,
                 resource=resources.get(revision),
+                runs=tuple(sorted(runs.get(revision, ()), key=lambda each: (each.service, each.name))),
             )
             for revision, found in sorted(instances.items())
         )
@@ -320,6 +329,21 @@ class KubernetesRuntime:
             }
             self._api_server = sorted(f"{each}/{128 if ':' in each else 32}" for each in addresses)
             self._drifts = Findings()  # what surrounds the programs could not be judged before
+
+    async def run(self, key: Key, revision: str, service: str, name: str) -> None:
+        """See ``Runtime.run``: what is laid is a suspended job, and each run is a copy of it."""
+        await self._mirror.ready()
+        async with self._lock(key):
+            home = self._mirror.home(key)
+            jobs = self._mirror.of(JOB, home) if home else ()
+            laid = next(
+                (each for each in jobs if _berth(each) == (revision, service) and each["spec"].get("suspend")), None
+            )
+            if home is None or laid is None:
+                raise Refused(Reason.RUNTIME_REFUSED, f"{service} is not there to be run.")
+            made = workload.run(self._place(key, home), laid, name)
+            if self._mirror.find(JOB, home, made["metadata"]["name"]) is None:
+                self._mirror.note(await self._api.apply(made))
 
     # --- removing ---------------------------------------------------------------------------------------------------
 

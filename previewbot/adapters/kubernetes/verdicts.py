@@ -76,7 +76,9 @@ def judge_job(job: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
         each["type"]: each for each in job.get("status", {}).get("conditions") or () if each["status"] == "True"
     }
     look_at = None
-    if "Complete" in conditions or "SuccessCriteriaMet" in conditions:
+    if job["spec"].get("suspend"):
+        verdict = Verdict(InstanceState.LAID)
+    elif "Complete" in conditions or "SuccessCriteriaMet" in conditions:
         verdict = Verdict(InstanceState.DONE)
     elif failed := conditions.get("Failed") or conditions.get("FailureTarget"):
         verdict = Verdict(InstanceState.FAILED, _why_it_failed(job, failed, pods))

@@ -14,10 +14,11 @@ from typing import Any
 
 from previewbot.adapters.kubernetes.enclosure import ACCOUNT_NAME
 from previewbot.adapters.kubernetes.kinds import CLAIM, DEPLOYMENT, JOB, SECRET, SERVICE, Thing
-from previewbot.adapters.kubernetes.names import RESOURCE, VOLUME, object_name
+from previewbot.adapters.kubernetes.names import RESOURCE, RUN, VOLUME, object_name
 from previewbot.adapters.kubernetes.options import Sizes, cpu, memory
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.core.filling import argument
+from previewbot.core.ids import host_label
 from previewbot.core.model import ServiceSpec
 
 CONTAINER = "app"
@@ -131,14 +132,29 @@ def deployment(berth: Berth, program: Program) -> Thing:
 def job(berth: Berth, program: Program) -> Thing:
     """A program that runs once: never a second time, whatever its end, and not for longer than it may."""
     pod = _pod(berth, program) | {"restartPolicy": "Never"}
-    content = {
+    content: dict[str, Any] = {
         "backoffLimit": 0,
         "completions": 1,
         "parallelism": 1,
         "activeDeadlineSeconds": max(1, math.ceil(berth.spec.health.timeout.total_seconds())),
         "template": {"metadata": {"labels": berth.labels}, "spec": pod},
     }
+    if berth.spec.is_laid:
+        content["suspend"] = True
     return berth.place.thing(JOB, berth.name, {"spec": content}, labels=berth.labels)
+
+
+def run(place: Place, laid: Thing, name: str) -> Thing:
+    """One run of a job that is laid, which is a suspended one."""
+    template = laid["spec"]["template"]
+    # What the cluster adds to find the pods of a job is that job's own.
+    about = template["metadata"].get("labels") or {}
+    own = {label: value for label, value in about.items() if "controller-uid" not in label and "job-name" not in label}
+    kept = ("backoffLimit", "completions", "parallelism", "activeDeadlineSeconds")
+    content = {part: laid["spec"][part] for part in kept if part in laid["spec"]}
+    content["template"] = {"metadata": {"labels": own | {RUN: name}}, "spec": template["spec"]}
+    labels = laid["metadata"]["labels"] | {RUN: name}
+    return place.thing(JOB, host_label(laid["metadata"]["name"], name), {"spec": content}, labels=labels)
 
 
 def workload(berth: Berth, program: Program) -> Thing:
