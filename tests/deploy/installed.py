@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +21,7 @@ from tests.cluster.state import Cluster
 from tests.deploy.chart import CHART, write
 
 _PATIENCE = "90s"
+NOTHING: Mapping[str, Mapping[str, str]] = {}
 
 
 class ThroughIngress(httpx.AsyncBaseTransport):
@@ -69,11 +71,12 @@ def helm(cluster: Cluster, *arguments: str) -> str:
 
 @asynccontextmanager
 async def installed(
-    cluster: Cluster, image: str, folder: Path, **values: Mapping[str, Any]
+    cluster: Cluster, image: str, folder: Path, more: Mapping[str, Mapping[str, str]] = NOTHING, **values: Any
 ) -> AsyncIterator[Installed]:
     """Install the chart and wait until its pods are ready; uninstall it, and leave nothing, in the end.
 
-    ``values`` go over those that a cluster of the tests needs, one level deep.
+    ``more`` are Secrets besides those that are always needed. ``values`` go over those that a cluster of the tests
+    needs, one level deep.
     """
     name = f"bot-{secrets.token_hex(3)}"
     transport = ThroughIngress(cluster.ingress)
@@ -87,6 +90,7 @@ async def installed(
             stage = Stage(folder, name, ground, github, await open_shop(github), 0)
             made = Installed(cluster, name, stage)
             try:
+                await asyncio.to_thread(_prepare, made, more)
                 await asyncio.to_thread(_install, made, image, values)
                 yield made
             finally:
@@ -94,7 +98,7 @@ async def installed(
                 await ground.clear(name)
 
 
-def _install(made: Installed, image: str, values: Mapping[str, Any]) -> None:
+def _prepare(made: Installed, more: Mapping[str, Mapping[str, str]]) -> None:
     cluster, name, app = made.cluster, made.name, made.stage.github.state.app
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
@@ -102,8 +106,13 @@ def _install(made: Installed, image: str, values: Mapping[str, Any]) -> None:
     _secret(made, "github", {"private-key.pem": app.pem, "webhook-secret": app.secret})
     papers = {"ca.pem": "outside-ca.crt", "cert.pem": "outside-client.crt", "key.pem": "outside-client.key"}
     _secret(made, "buildkit", {key: (trust / file).read_text() for key, file in papers.items()})
-    _secret(made, "pages", {"token": "the operator's"})
+    for secret, content in {"pages": {"token": "the operator's"}, **more}.items():
+        _secret(made, secret, content)
     made.kubectl("create", "configmap", "authorities", f"--from-file=ca.crt={trust / 'outside-ca.crt'}")
+
+
+def _install(made: Installed, image: str, values: Mapping[str, Any]) -> None:
+    cluster, name = made.cluster, made.name
     said = write(_values(made, image, values), made.stage.folder)
     options = ("--namespace", name, "--values", str(said), "--wait", "--timeout", _PATIENCE)
     try:
@@ -148,3 +157,29 @@ def _values(made: Installed, image: str, values: Mapping[str, Any]) -> dict[str,
 def _uninstall(made: Installed) -> None:
     helm(made.cluster, "uninstall", made.name, "--namespace", made.name, "--ignore-not-found", "--wait")
     made.cluster.kubectl("delete", "namespace", made.name, "--wait=false")
+
+
+@asynccontextmanager
+async def relayed(host: str, target: str) -> AsyncIterator[int]:
+    """Lead a port of another address of this machine to a server on its loopback."""
+    to, _, port = target.partition(":")
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(to, int(port))
+        async with asyncio.TaskGroup() as both:
+            both.create_task(_copy(reader, back))
+            both.create_task(_copy(there, writer))
+
+    server = await asyncio.start_server(lead, host, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while some := await reader.read(65536):
+            writer.write(some)
+            await writer.drain()
+    writer.close()
