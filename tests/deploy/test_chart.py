@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -164,6 +166,13 @@ def test_no_path_of_the_ingress_leads_to_the_metrics(name: str, cluster: Cluster
     assert ("/", "Prefix") not in {(each["path"], each["pathType"]) for each in paths}
     assert not {each["path"] for each in paths} & {"/metrics", "/readyz", "/healthz", "/front-door"}
     assert bool(paths) == (name != "gateway")
+
+
+def test_the_values_of_the_instructions_are_ones_that_the_chart_takes(cluster: Cluster, tmp_path: Path) -> None:
+    shown = re.findall(r"```yaml\n(.*?)```", Path("deploy/kubernetes.md").read_text(), re.DOTALL)
+    (values,) = [found for each in shown for found in things(textwrap.dedent(each)) if "image" in found]
+    made = things(render(cluster, values, tmp_path))
+    assert _container(made)["image"] == "registry.example.com/previewbot:0.1.0"
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
