@@ -117,18 +117,22 @@ async def git(
         )
     except OSError as error:
         raise Transient(f"git cannot be run: {error.strerror}") from None
+    said = asyncio.create_task(_tail(process.stderr))
     try:
         _confine(process.pid, bounds)
         async with asyncio.timeout(bounds.time.total_seconds()):
-            out, said = await asyncio.gather(_read(process.stdout, bounds.output), _tail(process.stderr))
+            out = await _read(process.stdout, bounds.output)
+            await asyncio.wait([said])
             await process.wait()
     except TimeoutError:
         raise Transient(f"git {arguments[0]} took longer than {bounds.time.total_seconds():.0f} s") from None
     finally:
+        said.cancel()
+        await asyncio.wait([said])
         await end(process)
     if process.returncode:
         died = f"\ngit died of signal {-process.returncode}" if process.returncode < 0 else ""
-        raise GitFailed(said.decode("utf-8", "replace") + died)
+        raise GitFailed(said.result().decode("utf-8", "replace") + died)
     return out
 
 
