@@ -25,6 +25,7 @@ from previewbot.core.ids import Key
 from previewbot.core.model import Size
 from previewbot.core.resources import Shelf
 from previewbot.engine.bells import Bells, Doorbell
+from previewbot.engine.clockwork import Clockwork
 from previewbot.engine.reconcile import Reconciler
 from previewbot.engine.sweep import Sweeper, survey, watch
 from previewbot.engine.trouble import apologise
@@ -178,8 +179,10 @@ async def serve(settings: Settings) -> None:
     async with assemble(settings) as bot:
         server = Server(site_of(bot), host=settings.server.host, port=settings.server.port)
         sweeper = Sweeper(bot.world, bot.policy, every=settings.worker.sweep_every, prune_logs=bot.logs.prune)
+        clockwork = Clockwork(bot.world)
         work = [
-            asyncio.create_task(each) for each in (worker_of(bot).run(), sweeper.run(), watch(bot.world, bot.bells))
+            asyncio.create_task(each)
+            for each in (worker_of(bot).run(), sweeper.run(), watch(bot.world, bot.bells), clockwork.run())
         ]
         for each in work:
             each.add_done_callback(lambda task: _end(server, task))

@@ -241,6 +241,9 @@ class Runtime(Protocol):
     async def run(self, key: Key, revision: str, service: str, name: str) -> None:
         """Run a program of a release that is laid, once under each name; a name is a part of a host name."""
 
+    async def end_run(self, key: Key, revision: str, service: str, name: str) -> None:
+        """Take one run away, whether it is over or not; gone is fine."""
+
     async def remove(self, key: Key, revision: str) -> Removed:
         """Take one release away, gracefully."""
 

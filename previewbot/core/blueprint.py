@@ -71,6 +71,17 @@ class Schedule:
     """How many runs that are over are kept."""
     enabled: bool = True
 
+    def written(self) -> str:
+        """Write it as one text, to be kept beside what runs."""
+        state = "on" if self.enabled else "off"
+        return "\n".join((self.cron, self.timezone, self.concurrency, str(self.history), state))
+
+    @classmethod
+    def read(cls, text: str) -> Schedule:
+        """Read what ``written`` wrote."""
+        cron, timezone, concurrency, history, enabled = text.split("\n")
+        return cls(cron, timezone, Concurrency(concurrency), int(history), enabled == "on")
+
 
 @dataclass(frozen=True, slots=True)
 class Service:

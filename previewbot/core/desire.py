@@ -124,10 +124,9 @@ _NOT_YET = (ResourceType.STORAGE, ResourceType.QUEUE)
 
 def beyond(blueprint: Blueprint) -> tuple[str, ...]:
     """Name what an app asks for and no runtime does yet: it is refused whole, for nothing starts half configured."""
-    services, resources = blueprint.services, blueprint.resources
     parts = {
-        "type: storage and queue": any(each.type in _NOT_YET for each in resources),
-        "kind: cron and job": any(each.kind in (Kind.CRON, Kind.JOB) for each in services),
+        "type: storage and queue": any(each.type in _NOT_YET for each in blueprint.resources),
+        "kind: job": any(each.kind is Kind.JOB for each in blueprint.services),
     }
     return tuple(name for name, asked in parts.items() if asked)
 

@@ -308,6 +308,8 @@ class Instance:
     """Why it failed, in a few words: ``exits with code 1``, ``does not listen on port 8080``."""
     reason: Reason | None = None
     """The same as one of the reasons, where the runtime knows better than those words."""
+    schedule: Schedule | None = None
+    """When it is run, where it is a cron service that is laid."""
 
 
 @dataclass(frozen=True, slots=True)

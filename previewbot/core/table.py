@@ -39,6 +39,8 @@ def _service_state(situation: Situation, service: ServiceSpec) -> str:
     instances = running.of(service.name) if running else ()
     if any(each.state is InstanceState.FAILED for each in instances):
         return "failed"
+    if service.is_laid and instances:
+        return "by timetable" if service.schedule else "on demand"
     ready = len(instances) >= service.replicas and all(each.state is InstanceState.READY for each in instances)
     return "ready" if ready else "starting" if instances else "waiting"
 

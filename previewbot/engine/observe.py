@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from previewbot.core.blueprint import Blueprint, Flaw
+from previewbot.core import environments
+from previewbot.core.blueprint import PREVIEW, Blueprint, Flaw
 from previewbot.core.desire import (
     FALLBACK_FILTERS,
     Absent,
@@ -100,7 +101,9 @@ async def _read(world: World, pull: PullRequest) -> Blueprint | Unchanged | Abse
         parsed = await asyncio.to_thread(wire.parse, raw, file=BLUEPRINT_FILE, fallback_app=app)
         if isinstance(parsed, Blueprint):
             flaws = tuple(map(_not_yet, beyond(parsed)))
-            return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=flaws) if flaws else parsed
+            if flaws:
+                return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=flaws)
+            return environments.apply(parsed, PREVIEW)
         return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=parsed)
     dockerfile = await world.source.read(pull.repository, pull.head_commit, "Dockerfile", limit=_FILE_LIMIT)
     return Absent(Reason.NO_BLUEPRINT) if dockerfile is None else wire.from_dockerfile(dockerfile, app=app)

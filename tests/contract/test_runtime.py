@@ -13,7 +13,7 @@ from itertools import count
 import pytest
 
 from previewbot.adapters.kubernetes import KubernetesRuntime
-from previewbot.core.blueprint import Health, Kind
+from previewbot.core.blueprint import Concurrency, Health, Kind, Schedule
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import HookPoint, Instance, InstanceState, ReleaseSpec, Removed, Running, ServiceSpec
@@ -152,10 +152,23 @@ async def test_what_is_laid_runs_when_it_is_asked_once_under_each_name(
     assert running.instances == found
     if not isinstance(runtime, FakeRuntime):
         assert await runtime.tail(key, "r1", "hook.destroy", lines=1) == ("bye",)
+    await runtime.end_run(key, "r1", "hook.destroy", "one")
+    await runtime.end_run(key, "r1", "hook.destroy", "never")
+    running = (await runtime.observe(key)).release("r1")
+    assert running
+    assert [each.name for each in running.runs] == ["two"]
     with pytest.raises(Refused):
         await runtime.run(key, "r1", "web", "one")
     await runtime.remove(key, "r1")
     assert (await runtime.observe(key)).release("r1") is None
+
+
+async def test_a_cron_service_is_laid_with_its_timetable(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
+    schedule = Schedule("*/5 8-18 * * MON-FRI", "Europe/Berlin", Concurrency.REPLACE, 5, enabled=False)
+    nightly = replace(service("nightly", ("echo", "x"), kind=Kind.CRON), schedule=schedule)
+    await runtime.start(release(key, "r1", nightly), digests)
+    (laid,) = await _settled(runtime, key, "r1")
+    assert (laid.state, laid.schedule) == (InstanceState.LAID, schedule)
 
 
 async def test_only_the_services_asked_for_are_started(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:

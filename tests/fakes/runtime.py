@@ -130,11 +130,12 @@ class FakeRuntime:
         behaviour = self.behave(service)
         if service.is_laid:
             behaviour = Behaviour(InstanceState.LAID)
+        schedule = service.schedule if service.is_laid else None
         if service.kind is Kind.JOB and behaviour.state is InstanceState.READY:
             behaviour = replace(behaviour, state=InstanceState.DONE)
         address = f"127.0.0.1:{next(self._ports)}" if service.port else None
         own.instances[service.name, index] = Instance(
-            service.name, index, behaviour.state, address=address, detail=behaviour.detail
+            service.name, index, behaviour.state, address=address, detail=behaviour.detail, schedule=schedule
         )
         self._said[release.key, release.revision, service.name] = behaviour.says
 
@@ -150,6 +151,11 @@ class FakeRuntime:
         own.runs[service, name] = Run(service, name, state, behaviour.detail)
         self._said[key, revision, service] = behaviour.says
         self._tell(key)
+
+    async def end_run(self, key: Key, revision: str, service: str, name: str) -> None:
+        self._ask()
+        if own := self._releases.get(key, {}).get(revision):
+            own.runs.pop((service, name), None)
 
     async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
         self._ask()

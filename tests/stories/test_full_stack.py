@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from previewbot.core.model import InstanceState, ServiceSpec, Size
 from previewbot.core.resources import Shelf
 from previewbot.core.secrets import SHARED, Scope, SecretName
 from previewbot.demo.github.state import Pull
+from previewbot.engine.clockwork import Clockwork
 from previewbot.ports import Value
 from tests.fakes.runtime import READY, Behaviour
 from tests.fixtures.github import Over
@@ -211,3 +213,39 @@ async def test_a_size_is_what_the_operator_says_and_an_unknown_one_is_told(city:
     city.runtime.behave = note
     await city.say(pull, "alice", "/redeploy")
     assert found == {"db": None, "cache": None, "web": Size(0.5, 256 * 1024**2), "worker": None}
+
+
+_CRON = """\
+  nightly: {kind: cron, build: api, command: [clean], schedule: "0 3 * * *", timezone: Europe/Berlin, history: 2}
+"""
+
+
+async def test_a_cron_service_runs_at_its_minute_and_not_at_another(city: Town) -> None:
+    stack = STACK.replace("resources:\n", f"{_CRON}resources:\n")
+    pull = await city.open(files={"previewbot.yaml": stack})
+    assert "| nightly | inside | by timetable |" in city.comment(pull)
+    clockwork = Clockwork(city.world)
+
+    async def runs() -> list[str]:
+        observed = await city.observed(pull)
+        return [each.name for release in observed.releases for each in release.runs]
+
+    await clockwork.strike(datetime(2026, 7, 1, 1, 1, 30, tzinfo=UTC))
+    assert await runs() == []
+    for _ in range(2):  # two previewbots strike at once
+        await clockwork.strike(datetime(2026, 7, 1, 1, 0, 0, 500, tzinfo=UTC))
+    assert await runs() == ["202607010100"]
+    for day in (2, 3, 4):
+        await clockwork.strike(datetime(2026, 7, day, 1, tzinfo=UTC))
+    await clockwork.strike(datetime(2026, 7, 4, 1, 1, tzinfo=UTC))
+    assert await runs() == ["202607030100", "202607040100"]
+
+
+async def test_what_previews_have_otherwise_is_what_runs(city: Town) -> None:
+    stack = STACK.replace("resources:\n", f"{_CRON}resources:\n")
+    stack += "environments: {preview: {services: {web: {replicas: 2}, nightly: {schedule: false}}}}\n"
+    pull = await city.open(files={"previewbot.yaml": stack})
+    (release,) = [each for each in (await city.observed(pull)).releases if not each.resource]
+    assert len(release.of("web")) == 2
+    await Clockwork(city.world).strike(datetime(2026, 7, 1, 1, tzinfo=UTC))
+    assert not any(each.runs for each in (await city.observed(pull)).releases)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from previewbot.adapters.docker.images import Image
-from previewbot.adapters.docker.labels import INDEX, LAID, RESOURCE, RUN, SERVICE, Names, Target
+from previewbot.adapters.docker.labels import INDEX, LAID, RESOURCE, RUN, SCHEDULE, SERVICE, Names, Target
 from previewbot.adapters.docker.limits import MIB, Limits
 from previewbot.core.filling import ARGUMENT, argument
 from previewbot.core.ids import Key
@@ -44,6 +44,8 @@ class Berth:
             own[RESOURCE] = self.resource
         if self.service.is_laid:
             own[LAID] = "1"
+        if self.service.schedule is not None:
+            own[SCHEDULE] = self.service.schedule.written()
         return names.labels(self.key, self.revision) | own | Target.of(self.service).labels()
 
     def network(self, names: Names) -> str:
@@ -73,7 +75,8 @@ def container(berth: Berth, image: Image, sealed: Mapping[str, str], *, names: N
 
 def run(laid: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Describe one run of what an inspection of a laid container shows: all of it, under a name of its own."""
-    labels = {label: value for label, value in laid["Config"]["Labels"].items() if label != LAID} | {RUN: name}
+    kept = laid["Config"]["Labels"].items()
+    labels = {label: value for label, value in kept if label not in (LAID, SCHEDULE)} | {RUN: name}
     network = laid["HostConfig"]["NetworkMode"]
     return {**laid["Config"], "Labels": labels, "HostConfig": laid["HostConfig"],
             "NetworkingConfig": {"EndpointsConfig": {network: {}}}}  # fmt: skip

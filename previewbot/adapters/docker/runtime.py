@@ -20,13 +20,14 @@ from previewbot.adapters.docker.engine import Engine, describe, explain, is_conf
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
-from previewbot.adapters.docker.labels import INDEX, LAID, REVISION, RUN, SERVICE, VOLUME, Names
+from previewbot.adapters.docker.labels import INDEX, LAID, REVISION, RUN, SCHEDULE, SERVICE, VOLUME, Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.news import News
 from previewbot.adapters.docker.watch import judge_job
 from previewbot.adapters.docker.watches import Watches
 from previewbot.adapters.readable import readable
 from previewbot.adapters.together import every
+from previewbot.core.blueprint import Schedule
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import (
@@ -90,6 +91,7 @@ class DockerRuntime:
             state=verdict.state,
             address=f"127.0.0.1:{published}" if published else None,
             detail=verdict.detail if verdict.state is InstanceState.FAILED else None,
+            schedule=Schedule.read(found.labels[SCHEDULE]) if SCHEDULE in found.labels else None,
         )
 
     async def keys(self) -> frozenset[Key]:
@@ -250,6 +252,13 @@ class DockerRuntime:
                     client.start(made)
 
             await self._engine.call(begin)
+
+    async def end_run(self, key: Key, revision: str, service: str, name: str) -> None:
+        """See ``Runtime.end_run``."""
+        found = await self._inventory.containers(key, revision)
+        wanted = {SERVICE: service, RUN: name}.items()
+        ended = [each["Id"] for each in found if wanted <= each["Labels"].items()]
+        await every(self._inventory.remove_container(each, self._limits.stop) for each in ended)
 
     # --- removing ---------------------------------------------------------------------------------------------------
 

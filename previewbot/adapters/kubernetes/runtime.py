@@ -345,6 +345,14 @@ class KubernetesRuntime:
             if self._mirror.find(JOB, home, made["metadata"]["name"]) is None:
                 self._mirror.note(await self._api.apply(made))
 
+    async def end_run(self, key: Key, revision: str, service: str, name: str) -> None:
+        """See ``Runtime.end_run``."""
+        await self._mirror.ready()
+        home = self._mirror.home(key)
+        jobs = self._mirror.of(JOB, home) if home else ()
+        ended = [each for each in jobs if _berth(each) == (revision, service) and _run_of(each) == name]
+        await every(self._writer.delete(each) for each in ended)
+
     # --- removing ---------------------------------------------------------------------------------------------------
 
     async def remove(self, key: Key, revision: str) -> Removed:
@@ -431,6 +439,11 @@ def _berth(thing: Thing) -> tuple[str, str]:
 
 def _volume(claim: Thing) -> str:
     return str((claim["metadata"].get("labels") or {}).get(VOLUME, ""))
+
+
+def _run_of(job: Thing) -> str | None:
+    name: str | None = (job["metadata"].get("labels") or {}).get(RUN)
+    return name
 
 
 def _claims(pod: Thing) -> Sequence[str]:

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from previewbot.adapters.kubernetes.kinds import Thing, is_ending
-from previewbot.adapters.kubernetes.names import SERVICE
+from previewbot.adapters.kubernetes.names import SCHEDULE, SERVICE
 from previewbot.adapters.kubernetes.workload import HEALTH_COMMAND, HEALTH_PATH, PATIENCE, PORT
+from previewbot.core.blueprint import Schedule
 from previewbot.core.model import Instance, InstanceState, Reason
 
 _IMAGE_TROUBLES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
@@ -90,7 +91,16 @@ def judge_job(job: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
             verdict, look_at = Verdict(InstanceState.STARTING), None if begun else verdict.look_at
     detail = verdict.detail if verdict.state is InstanceState.FAILED else None
     service = job["metadata"]["labels"].get(SERVICE, "")
-    return Sight((Instance(service, 0, verdict.state, detail=detail, reason=verdict.reason),), look_at)
+    written = (job["metadata"].get("annotations") or {}).get(SCHEDULE)
+    instance = Instance(
+        service,
+        0,
+        verdict.state,
+        detail=detail,
+        reason=verdict.reason,
+        schedule=Schedule.read(written) if written else None,
+    )
+    return Sight((instance,), look_at)
 
 
 def _why_it_failed(job: Thing, failed: Mapping[str, Any], pods: Sequence[Thing]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from previewbot.adapters.kubernetes.enclosure import ACCOUNT_NAME
 from previewbot.adapters.kubernetes.kinds import CLAIM, DEPLOYMENT, JOB, SECRET, SERVICE, Thing
-from previewbot.adapters.kubernetes.names import RESOURCE, RUN, VOLUME, object_name
+from previewbot.adapters.kubernetes.names import RESOURCE, RUN, SCHEDULE, VOLUME, object_name
 from previewbot.adapters.kubernetes.options import Sizes, cpu, memory
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.core.filling import argument
@@ -141,7 +141,10 @@ def job(berth: Berth, program: Program) -> Thing:
     }
     if berth.spec.is_laid:
         content["suspend"] = True
-    return berth.place.thing(JOB, berth.name, {"spec": content}, labels=berth.labels)
+    if berth.spec.schedule is not None:
+        content["metadata"] = {"annotations": {SCHEDULE: berth.spec.schedule.written()}}
+    about = content.pop("metadata", {})
+    return berth.place.thing(JOB, berth.name, {"spec": content, "metadata": about}, labels=berth.labels)
 
 
 def run(place: Place, laid: Thing, name: str) -> Thing:

@@ -1,0 +1,60 @@
+"""Running cron services: once a minute, a look at what serves. It asks GitHub nothing, and remembers nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.ids import Key
+from previewbot.core.model import ReleaseState, State
+from previewbot.core.timetable import Turn, minute_of, turns, until_next
+from previewbot.engine.world import World
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Clockwork:
+    """What begins the runs of cron services; any number of previewbots may have one."""
+
+    world: World
+
+    async def run(self) -> None:
+        """Strike every minute until cancelled."""
+        while True:
+            await asyncio.sleep(until_next(self.world.clock.now()).total_seconds())
+            try:
+                await self.strike(self.world.clock.now())
+            except (Transient, Refused) as error:
+                log.warning("timetable put off", why=str(error))
+
+    async def strike(self, now: datetime) -> None:
+        """Begin everything whose minute this is."""
+        ready = [each.key for each in await self.world.store.records() if each.status and each.status.state in _ALIVE]
+        await asyncio.gather(*(self._look(key, minute_of(now)) for key in ready))
+
+    async def _look(self, key: Key, minute: datetime) -> None:
+        try:
+            observed, releases = await asyncio.gather(self.world.runtime.observe(key), self.world.store.releases(key))
+            serving = [each for each in releases if each.state is ReleaseState.SERVING]
+            good = max(serving, key=lambda each: each.served_at or each.started_at, default=None)
+            running = observed.release(good.revision) if good else None
+            for turn in turns(running, minute) if running else ():
+                await self._take(key, running.revision if running else "", turn)
+        except (Transient, Refused) as error:
+            log.warning("timetable put off", env=str(key), why=str(error))
+
+    async def _take(self, key: Key, revision: str, turn: Turn) -> None:
+        for each in turn.end:
+            await self.world.runtime.end_run(key, revision, turn.service, each)
+        if turn.begin:
+            log.info("run", env=str(key), service=turn.service, run=turn.begin)
+            await self.world.runtime.run(key, revision, turn.service, turn.begin)
+
+
+_ALIVE = (State.READY, State.BUILDING, State.STARTING, State.FAILED)
+"""States in which a release may serve."""
