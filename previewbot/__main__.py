@@ -142,6 +142,29 @@ def list_environments(
 
 
 @cli.command()
+def run(
+    environment: Annotated[str, typer.Argument(metavar="PULL", help="The pull request, as acme/shop#42.")],
+    service: Annotated[str, typer.Argument(help="A job of its blueprint, or a cron service out of its turn.")],
+    config: Config = CONFIG,
+) -> None:
+    """Run a job of an environment now, show what it says, and end as it ends."""
+    settings = load(config)
+    from previewbot.core.errors import Refused, Transient
+    from previewbot.core.model import InstanceState
+    from previewbot.jobs import run_job
+
+    try:
+        ended = asyncio.run(run_job(settings, environment, service))
+    except (Refused, Transient) as error:
+        fail(f"{service} was not run.", str(error), "previewbot run acme/shop#42 JOB")
+    for line in ended.lines:
+        say(line)
+    went = "is done" if ended.run.state is InstanceState.DONE else ended.run.detail or "failed"
+    typer.echo(f"{service} {went} after {ended.took.total_seconds():.1f} s.", err=True)
+    raise typer.Exit(0 if ended.run.state is InstanceState.DONE else 1)
+
+
+@cli.command()
 def migrate(config: Config = CONFIG) -> None:
     """Bring the database up to date; `serve` does the same when it starts."""
     settings = load(config)

@@ -30,7 +30,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_help_shows_every_command(tmp_path: Path) -> None:
     done = run("--help", cwd=tmp_path)
     assert done.returncode == 0
-    for command in ("serve", "doctor", "setup", "validate", "diff", "secrets", "list", "migrate", "demo"):
+    for command in ("serve", "doctor", "setup", "validate", "diff", "secrets", "run", "list", "migrate", "demo"):
         assert command in done.stdout
 
 

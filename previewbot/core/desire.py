@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 
 from previewbot.core import stages
-from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Hook, Kind, ResourceType, Service
+from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Hook, ResourceType, Service
 from previewbot.core.filling import ARGUMENT, Filling, Urls, is_sealed
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import HookPoint, ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
@@ -126,7 +126,6 @@ def beyond(blueprint: Blueprint) -> tuple[str, ...]:
     """Name what an app asks for and no runtime does yet: it is refused whole, for nothing starts half configured."""
     parts = {
         "type: storage and queue": any(each.type in _NOT_YET for each in blueprint.resources),
-        "kind: job": any(each.kind is Kind.JOB for each in blueprint.services),
     }
     return tuple(name for name, asked in parts.items() if asked)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,6 +47,17 @@ class Stack:
         """Wait until the newest commit is served; an ingress controller hears of a new host a moment later."""
         await self.reads(pull, "**Preview is ready**", pull.sha[:7])
         await until("the URL serves it", lambda: self._serves(pull), patience=10)
+
+    async def run(self, pull: Pull, job: str) -> str:
+        """Run a job from the command line, and return what it says."""
+        config = str(self.stage.folder / "config.yaml")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "previewbot", "run", f"{self.repository.full_name}#{pull.number}", job, "-c", config,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        said, wrong = await process.communicate()
+        assert process.returncode == 0, wrong.decode()
+        return said.decode()
 
     async def _serves(self, pull: Pull) -> bool:
         with contextlib.suppress(httpx.HTTPStatusError):
@@ -122,6 +134,10 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     assert (status["worked"], status["visits"], status["migrations"]) == (1, before + 1, 2), "its data stays"
     assert status["items"] == ["apple", "pear"], "filled once"
 
+    done = await stack.run(pull, "restock")
+    assert "one more in postgresql://app:•••@db:5432/app" in done
+    assert (await stack.get(pull, "/status"))["items"] == ["apple", "pear", "plum"]
+
     broken = FILES["previewbot.yaml"].replace("shop, migrate", "shop, fail")
     await stack.push(pull, blueprint=broken)
     await stack.reads(pull, "could not be released", "cannot migrate with postgresql://app:•••@db:5432/app")
@@ -130,11 +146,17 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     other = await stack.open(words="other words")
     assert (await stack.get(other, "/status"))["visits"] == 1, "another preview has databases of its own"
 
+    await until("the clock has struck", lambda: _has_ticked(stack, pull), patience=75, pause=1)
+
     for each in (pull, other):
         stack.stage.github.close(stack.repository, each)
     await until("nothing is left", stack.stage.is_empty, patience=_PATIENCE)
     secrets = stack.stage.folder / "state" / "secrets.json"
     await until("no credential is left", lambda: json.loads(secrets.read_text())["secrets"] == {}, patience=10)
+
+
+async def _has_ticked(stack: Stack, pull: Pull) -> bool:
+    return bool((await stack.get(pull, "/status"))["ticks"] > 0)
 
 
 async def _has_worked(stack: Stack, pull: Pull) -> bool:

@@ -451,7 +451,6 @@ async def test_a_failed_release_hook_is_told_with_its_last_words_and_mended_by_a
     [
         ("resources: {files: storage}", "type: storage and queue"),
         ("resources: {jobs: queue}", "type: storage and queue"),
-        ("  reindex: {kind: job, build: api, command: [reindex]}", "kind: job"),
     ],
 )
 async def test_what_no_runtime_does_yet_is_refused_and_never_left_out_in_silence(

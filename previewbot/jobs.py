@@ -1,0 +1,105 @@
+"""``previewbot run``: run a job of an environment now, show what it says, and end as it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from previewbot.adapters.git import GitSource
+from previewbot.adapters.local import LogFiles, SystemClock
+from previewbot.adapters.store import open_store
+from previewbot.app import hub_of, open_secrets
+from previewbot.core.blueprint import PREVIEW
+from previewbot.core.errors import Refused
+from previewbot.core.ids import Key
+from previewbot.core.masking import Mask
+from previewbot.core.model import InstanceState, Record, ReleaseState, Run
+from previewbot.core.secrets import Scope
+from previewbot.places import Tools, open_place
+from previewbot.ports import Records, Runtime, Secrets
+from previewbot.settings import Settings
+
+_LINES = 1000
+_PAUSE = 0.2
+_REASON = "job"
+_NAME = re.compile(r"(?P<repository>[^/#\s]+/[^/#\s]+)#(?P<number>[1-9][0-9]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended, and what it said; no secret of the app is in it."""
+
+    run: Run
+    lines: Sequence[str]
+    took: timedelta
+
+
+async def run_job(settings: Settings, environment: str, service: str) -> Ended:
+    """Run a job to its end. Raises ``Refused`` for what is not there to be run, and ``Transient``."""
+    folder, clock = settings.storage.folder.absolute(), SystemClock()
+    hub = hub_of(settings)
+    try:
+        async with open_store(settings.database_url, exclusive=False) as store:
+            record = await _find(store, environment)
+            tools = Tools(GitSource(folder / "source", hub.credential), LogFiles(folder / "logs"), clock)
+            async with open_place(settings, tools) as place:
+                began = clock.now()
+                revision = await _serving(store, place.runtime, record.key, service)
+                name = f"{began:%Y%m%d%H%M%S}"
+                await place.runtime.run(record.key, revision, service, name)
+                run = await _end_of(place.runtime, record.key, revision, Run(service, name, InstanceState.STARTING))
+                said = await place.runtime.tail(record.key, revision, service, lines=_LINES)
+                mask = Mask(await _values(open_secrets(folder, settings.secrets), record))
+                return Ended(run, [mask.hide(line) for line in said], clock.now() - began)
+    finally:
+        await hub.aclose()
+
+
+async def _find(records: Records, environment: str) -> Record:
+    found = _NAME.fullmatch(environment)
+    if not found:
+        raise Refused(_REASON, f"`{environment}` is no pull request: write it like acme/shop#42.")
+    for each in await records.records():
+        if each.repository_name == found["repository"] and each.key.number == int(found["number"]):
+            return each
+    raise Refused(_REASON, f"{environment} has no environment; `previewbot list` shows those that there are.")
+
+
+async def _serving(records: Records, runtime: Runtime, key: Key, service: str) -> str:
+    """The revision that serves, if the job is laid with it."""
+    observed = await runtime.observe(key)
+    serving = [each for each in await records.releases(key) if each.state is ReleaseState.SERVING]
+    serving.sort(key=lambda each: each.served_at or each.started_at)
+    running = observed.release(serving[-1].revision) if serving else None
+    laid = [each.service for each in running.instances if each.state is InstanceState.LAID] if running else []
+    jobs = [each for each in laid if "." not in each]
+    if running is None or service not in jobs:
+        there = f"there are {', '.join(jobs)}" if jobs else "there are none"
+        raise Refused(_REASON, f"Nothing named `{service}` can be run there: {there}.")
+    return running.revision
+
+
+async def _end_of(runtime: Runtime, key: Key, revision: str, begun: Run) -> Run:
+    """Wait for the end of a run; its release may be replaced meanwhile, which ends it."""
+    while True:
+        running = (await runtime.observe(key)).release(revision)
+        runs = running.runs if running else ()
+        found = next((each for each in runs if (each.service, each.name) == (begun.service, begun.name)), None)
+        if found is None:
+            return Run(begun.service, begun.name, InstanceState.FAILED, "was ended with its release")
+        if found.state is not InstanceState.STARTING:
+            return found
+        await asyncio.sleep(_PAUSE)
+
+
+async def _values(secrets: Secrets, record: Record) -> list[str]:
+    """Everything that must not be shown of an environment."""
+    app = record.app or ""
+    found = []
+    for scope in (Scope(app, PREVIEW), Scope(app, PREVIEW, str(record.key))):
+        values = await secrets.values(scope, (await secrets.versions(scope)).keys())
+        found += [each.text for each in values.values()]
+    return found
