@@ -145,6 +145,10 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
 
     other = await stack.open(words="other words")
     assert (await stack.get(other, "/status"))["visits"] == 1, "another preview has databases of its own"
+    if isinstance(stack.stage.ground, EngineGround):  # the network of the tests' cluster enforces no NetworkPolicy
+        own, foreign = (_database(stack.stage.ground, each) for each in (other, pull))
+        assert (await stack.get(other, f"/reach/{own}/5432"))["reached"] is True
+        assert (await stack.get(other, f"/reach/{foreign}/5432"))["reached"] is not True
 
     await until("the clock has struck", lambda: _has_ticked(stack, pull), patience=75, pause=1)
 
@@ -153,6 +157,18 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     await until("nothing is left", stack.stage.is_empty, patience=_PATIENCE)
     secrets = stack.stage.folder / "state" / "secrets.json"
     await until("no credential is left", lambda: json.loads(secrets.read_text())["secrets"] == {}, patience=10)
+
+
+def _database(ground: EngineGround, pull: Pull) -> str:
+    """The address of a preview's database on its own network."""
+    client = ground.client()
+    try:
+        wanted = {"label": ["previewbot.resource=db"]}
+        (found,) = [each for each in client.containers(filters=wanted) if f"-{pull.number}-db-" in each["Names"][0]]
+        (network,) = found["NetworkSettings"]["Networks"].values()
+        return str(network["IPAddress"])
+    finally:
+        client.close()
 
 
 async def _has_ticked(stack: Stack, pull: Pull) -> bool:
