@@ -60,6 +60,7 @@ def policy_of(settings: Settings) -> Policy:
             paths=tuple(previews.paths),
         ),
         drain=previews.drain,
+        owners=dict(settings.secrets.repositories),
         shelf=Shelf(
             dict(settings.resources.images),
             {name: Size(each.cpu, each.memory) for name, each in settings.sizes.items()},

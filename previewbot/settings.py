@@ -268,6 +268,9 @@ class SecretsSettings(_Section):
     key_file: Path | None = Field(
         None, description="32 bytes in base64 that open them; by default a file in the storage folder, made once."
     )
+    repositories: dict[str, str] = Field(
+        {}, description="Which repository (owner/name) may have the secrets of an app that is not called like it."
+    )
 
 
 class SizeSettings(_Section):

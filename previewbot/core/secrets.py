@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from previewbot.core.blueprint import Blueprint, ResourceType
+from previewbot.core.ids import slug
 from previewbot.core.references import secrets_of
 
 SHARED = "shared"
@@ -77,6 +78,14 @@ class Versions:
         """The password of a resource."""
         name = SecretName(resource, PASSWORD)
         return Seal(name, self.own[name], own=True)
+
+
+def may_ask(app: str, repository: str, owners: Mapping[str, str]) -> bool:
+    """Whether a repository may have the secrets of an app: a blueprint can name any app, and is no proof of being it.
+
+    It is the one that the operator named for the app or, where none is named, the one that is called like the app.
+    """
+    return repository == owners[app] if app in owners else slug(repository.rpartition("/")[2]) == app
 
 
 def generated(blueprint: Blueprint) -> Mapping[SecretName, int]:

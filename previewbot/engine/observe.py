@@ -25,7 +25,7 @@ from previewbot.core.desire import (
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key, slug
 from previewbot.core.model import Permission, PullRequest, Reason, Record
-from previewbot.core.secrets import missing
+from previewbot.core.secrets import asks, may_ask, missing
 from previewbot.core.trust import judge
 from previewbot.engine import vault
 from previewbot.engine.world import Policy, World
@@ -121,6 +121,9 @@ async def desire(
     if unknown := unknown_sizes(definition.blueprint, policy.shelf.sizes):
         flaws = tuple(_no_size(each, policy.shelf.sizes) for each in unknown)
         return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=flaws), record
+    app, repository = definition.blueprint.app, pull.repository.full_name
+    if asks(definition.blueprint) and not may_ask(app, repository, policy.owners):
+        return Unchanged(Reason.SECRETS_MISSING, pull.head_commit, _not_its_own(app, repository)), record
     versions, record = await vault.look(world, record, definition.blueprint)
     if lacking := missing(definition.blueprint, versions):
         return Unchanged(Reason.SECRETS_MISSING, pull.head_commit, _how_to_set(definition.blueprint, lacking)), record
@@ -132,6 +135,10 @@ async def desire(
 def _no_size(name: str, known: Collection[str]) -> Flaw:
     fix = f"there are {', '.join(f'`{each}`' for each in known)}" if known else "the operator has defined none"
     return Flaw(BLUEPRINT_FILE, 0, 0, f"there is no size `{name}`", fix)
+
+
+def _not_its_own(app: str, repository: str) -> str:
+    return f"those of `{app}` are not for {repository}. An operator allows it under `secrets.repositories`"
 
 
 def _how_to_set(blueprint: Blueprint, lacking: Mapping[str, tuple[str, ...]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -39,6 +40,8 @@ class Policy:
     filters: Filters = field(default_factory=Filters)
     shelf: Shelf = field(default_factory=Shelf)
     """What resources are made of."""
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """App to the repository that may have its secrets, where that is not called like it."""
     drain: timedelta = timedelta(seconds=3)
     """How long an old release is kept after its successor took over."""
     stay: timedelta = timedelta(seconds=2)

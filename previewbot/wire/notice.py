@@ -136,7 +136,7 @@ _FAILURES: Mapping[Reason, str] = {
     Reason.CRASHED: "**{commit} does not stay up**: {detail}",
     Reason.UNHEALTHY: "**{commit} does not become healthy**: {detail}",
     Reason.RESOURCE_FAILED: "**{commit} has nothing to work with**: {detail}",
-    Reason.SECRETS_MISSING: "**Secrets that {commit} needs are not set**, so nothing was changed: {detail}",
+    Reason.SECRETS_MISSING: "**{commit} lacks secrets**, so nothing was changed: {detail}",
     Reason.HOOK_FAILED: "**{commit} could not be released**: its {detail}",
     Reason.QUOTA_EXCEEDED: "**{commit} needs more than one preview may have**: {detail}",
     Reason.UNSCHEDULABLE: "**The cluster has no room for {commit} now**: {detail}",

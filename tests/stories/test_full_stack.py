@@ -158,7 +158,19 @@ async def test_nothing_made_for_it_is_left_when_it_closes(city: Town) -> None:
     assert "**Preview removed**" in city.comment(pull)
 
 
+async def test_who_names_another_app_does_not_get_its_secrets(city: Town) -> None:
+    await city.secrets.put(Scope("bank", "preview"), STRIPE, Value("the bank's"))
+    city.secrets.asked.clear()
+    pull = await city.open(files={"previewbot.yaml": STACK.replace("app: shop", "app: bank")})
+    assert "those of `bank` are not for acme/shop" in city.comment(pull)
+    assert city.secrets.asked == []
+    city.policy = replace(city.policy, owners={"bank": "acme/shop"})
+    await city.say(pull, "alice", "/redeploy")
+    assert "**Preview is ready**" in city.comment(pull)
+
+
 async def test_an_app_that_changes_its_name_leaves_nothing_behind(city: Town) -> None:
+    city.policy = replace(city.policy, owners={"store": "acme/shop"})
     pull = await city.open(files={"previewbot.yaml": STACK})
     await city.secrets.put(Scope("store", "preview"), STRIPE, Value("sk"))
     await city.push(pull, {"previewbot.yaml": STACK.replace("app: shop", "app: store")})
