@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from ruamel.yaml import YAML
 from tests.cluster.state import Cluster
 
 CHART = Path("deploy/helm/previewbot")
-HOME = "previewbot-chart"
+HOME = f"previewbot-chart-{secrets.token_hex(3)}"
 Thing = dict[str, Any]
 Values = Mapping[str, Any]
 

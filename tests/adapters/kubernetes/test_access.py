@@ -6,6 +6,7 @@ Every escape is tried with the account's real token against a real API server, w
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     cluster.kubectl("create", "secret", "generic", "bootstrap", "--namespace", "kube-system")
     try:
         cluster.kubectl("apply", "--server-side", "-f", "-", given=made)
+        _await_policy(cluster)
         token = cluster.kubectl("create", "token", "access", "--namespace", HOME).strip()
         config = json.loads(cluster.kubectl("config", "view", "--raw", "--minify", "-o", "json"))
         config["users"][0]["user"] = {"token": token}
@@ -59,6 +61,19 @@ def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         cluster.kubectl("delete", "-f", "-", "--ignore-not-found", given=made)
         cluster.kubectl("delete", "namespace", HOME, "--wait=false")
         cluster.kubectl("delete", "secret", "bootstrap", "--namespace", "kube-system")
+
+
+def _await_policy(cluster: Cluster) -> None:
+    """Wait until the API server has taken up the policy: only then is the account confined."""
+    user = f"--as=system:serviceaccount:{HOME}:access"
+    for _ in range(100):
+        try:
+            cluster.kubectl("create", "namespace", "escaped", "--dry-run=server", user)
+        except AssertionError as refused:
+            if "its own labels" in str(refused):
+                return
+        time.sleep(0.1)
+    pytest.fail("the policy is not taken up")
 
 
 @pytest.fixture
