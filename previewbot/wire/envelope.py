@@ -7,50 +7,64 @@ It never decides what is malformed: whatever it cannot take goes to ``events.dec
 
 from __future__ import annotations
 
-from typing import cast
+import re
+from typing import Any, TypedDict, cast
 
-from pydantic_core import SchemaValidator, ValidationError, core_schema
+import msgspec
 
 from previewbot.wire import events
-
-_ODD = (b"NaN", b"Infinity")
-"""Numbers that JSON does not have and this parser takes; inside a text they only cost the longer way."""
 
 _LARGEST = 256 * 1024
 """Bytes: beyond it, ``events.decode`` counts values before it makes room for them."""
 
-_ANY = core_schema.any_schema()
+_STEP = 512
+_ENDLESS = re.compile(rb"[0-9]{8}")
+"""Of every 512th byte: a number of more digits than Python takes (4,300) is at least eight of them in a row."""
 
 
-def _object(**fields: core_schema.CoreSchema) -> core_schema.CoreSchema:
-    """An object of which these fields are taken where they are as they should be, and left out where not."""
-    lenient = {
-        name: core_schema.typed_dict_field(core_schema.with_default_schema(each, on_error="omit"), required=False)
-        for name, each in fields.items()
-    }
-    return core_schema.typed_dict_schema(lenient, extra_behavior="ignore")
+class _Numbered(TypedDict, total=False):
+    id: Any
+    number: Any
 
 
-_READER = SchemaValidator(
-    _object(
-        action=_ANY,
-        number=_ANY,
-        repository=_object(id=_ANY),
-        pull_request=_object(number=_ANY),
-        issue=_object(number=_ANY, pull_request=_ANY),
-        comment=_object(id=_ANY, body=_ANY, user=_object(login=_ANY, type=_ANY)),
-        repositories=_ANY,
-        repositories_added=_ANY,
-        repositories_removed=_ANY,
-    )
-)
+class _Issue(TypedDict, total=False):
+    number: Any
+    pull_request: Any
+
+
+class _Person(TypedDict, total=False):
+    login: Any
+    type: Any
+
+
+class _Comment(TypedDict, total=False):
+    id: Any
+    body: Any
+    user: _Person | None
+
+
+class _Envelope(TypedDict, total=False):
+    action: Any
+    number: Any
+    repository: _Numbered | None
+    pull_request: _Numbered | None
+    issue: _Issue | None
+    comment: _Comment | None
+    repositories: Any
+    repositories_added: Any
+    repositories_removed: Any
+
+
+_READER = msgspec.json.Decoder(_Envelope)
 
 
 def decode(raw: bytes) -> events.Payload | events.Malformed:
     """Decode what ``events.read`` needs of a body."""
-    if len(raw) > _LARGEST or any(each in raw for each in _ODD):
+    if len(raw) > _LARGEST or _ENDLESS.search(raw[::_STEP]):
         return events.decode(raw)
     try:
-        return cast("events.Payload", _READER.validate_json(raw))
-    except ValidationError:
+        if not raw.isascii():
+            raw.decode()  # the reader looks at no letter of what it leaves out
+        return cast("events.Payload", _READER.decode(raw))
+    except (ValueError, RecursionError):  # also of what is JSON, but in another shape than GitHub's
         return events.decode(raw)

@@ -94,8 +94,12 @@ def test_no_shape_is_read_in_two_ways(event: str, payload: dict[str, Any]) -> No
         b'{"action": "opened", "number": 1e999, "repository": {"id": 7}}',
         b'{"action":"opened","number":1,"number":42,"repository":{"id":3},"repository":{"id":7}}',
         b'{"a": 1} x',
+        b'{"\xff": 1}',
+        b'{"a": ' + b"9" * 4301 + b"}",
+        b'{"a": "' + b"x" * 300 + b'", "b": -' + b"9" * 5000 + b".5}",
+        b'{"a": "\\ud800"}',
     ],
-    ids=range(14),
+    ids=range(18),
 )
 def test_odd_bodies_are_judged_the_same(raw: bytes) -> None:
     same("pull_request", raw)
