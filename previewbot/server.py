@@ -7,10 +7,13 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
+from typing import cast
 
 import uvicorn
 
 from previewbot.web.app import Site, create_app
+from previewbot.web.hatch import Hatch
 
 _GRACE = 5
 """Seconds that requests under way get to be answered."""
@@ -24,6 +27,7 @@ class Server(uvicorn.Server):
             create_app(site),
             host=host,
             port=port,
+            http=cast("type[asyncio.Protocol]", partial(Hatch, site.door)),
             access_log=False,
             log_config=None,
             server_header=False,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.types import Message, Send
 
@@ -29,6 +31,10 @@ class Answer:
 
     start: Message
     body: Message
+    line: bytes
+    """The status line, as it stands on the wire."""
+    rest: bytes
+    """Everything that stands on the wire after the status line and a server's own headers."""
 
     async def send(self, send: Send) -> None:
         """Send it."""
@@ -40,7 +46,15 @@ def answer(status: int, text: str, *headers: tuple[bytes, bytes]) -> Answer:
     """Make an answer of plain text."""
     body = text.encode()
     about = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body)))
+    given = [*about, *headers, *PROTECTION]
     return Answer(
-        {"type": "http.response.start", "status": status, "headers": [*about, *headers, *PROTECTION]},
+        {"type": "http.response.start", "status": status, "headers": given},
         {"type": "http.response.body", "body": body},
+        b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode()),
+        written(given) + b"\r\n" + body,
     )
+
+
+def written(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as they stand on the wire."""
+    return b"".join(b"%s: %s\r\n" % each for each in headers)

@@ -1,7 +1,8 @@
 """The door: a delivery is measured, verified, read as a hint and put on disk before it is acknowledged.
 
 It answers with constant bodies, acts on nothing, and believes nothing of a body whose signature is not right. It is a
-bare ASGI application: a framework around it would cost more than the door itself.
+bare ASGI application: a framework around it would cost more than the door itself. Ordinary deliveries come by
+``hatch``, which costs less again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 BODY_LIMIT = 25 * 1024**2
 """Bytes: GitHub's own cap on a payload."""
 
-_LARGE = 256 * 1024
+LARGE = 256 * 1024
 """Bytes from which a body is verified and decoded off the event loop, and shares its memory with few others."""
 
 _LARGE_AT_ONCE = 4
@@ -56,6 +57,7 @@ _MALFORMED = _Verdict("malformed", answer(400, "malformed: application/json is n
 _UNNAMED = _Verdict("malformed", answer(400, "malformed: X-GitHub-Delivery and X-GitHub-Event are needed"))
 _BAD_SIGNATURE = _Verdict("bad_signature", answer(401, "bad signature"))
 _TOO_SLOW = _Verdict("too_slow", answer(408, "too slow", CLOSE))
+_LATE = _Verdict("too_slow", answer(408, "too slow"))
 _TOO_LARGE = _Verdict("too_large", answer(413, "too large", CLOSE))
 _UNAVAILABLE = _Verdict("unavailable", answer(503, "try again", (b"retry-after", b"10")))
 
@@ -76,11 +78,22 @@ class Door:
         """Answer one request: 202 once it is on disk, or says nothing to us; else why not, in a constant word."""
         began = time.perf_counter()
         headers = dict(scope["headers"])
-        verdict = await self._judge(headers, receive)
+        told = self._counted(await self._judge(headers, receive), headers, began)
+        await told.send(send)
+
+    async def take(self, headers: Mapping[bytes, bytes], body: bytes, began: float) -> Answer:
+        """Answer a request whose body arrived whole, smaller than ``LARGE``; ``began`` is when its headers did."""
+        return self._counted(await self._weigh(headers, body), headers, began)
+
+    def late(self, headers: Mapping[bytes, bytes], began: float) -> Answer:
+        """Answer a request whose body did not arrive within the deadline."""
+        return self._counted(_LATE, headers, began)
+
+    def _counted(self, verdict: _Verdict, headers: Mapping[bytes, bytes], began: float) -> Answer:
         event = _text(headers, b"x-github-event")
         self.metrics.deliveries.labels(event if event in events.KNOWN else "other", verdict.outcome).inc()
         self.metrics.delivery_seconds.observe(time.perf_counter() - began)
-        await verdict.answer.send(send)
+        return verdict.answer
 
     async def _judge(self, headers: Mapping[bytes, bytes], receive: Receive) -> _Verdict:
         length = _LENGTH.fullmatch(headers.get(b"content-length", b"0"))
@@ -88,7 +101,7 @@ class Door:
             return _MALFORMED
         if int(length[0]) > BODY_LIMIT:
             return _TOO_LARGE
-        is_large = int(length[0]) >= _LARGE or b"transfer-encoding" in headers
+        is_large = int(length[0]) >= LARGE or b"transfer-encoding" in headers
         try:
             if is_large:
                 async with self._turn():
@@ -109,10 +122,11 @@ class Door:
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> _Verdict:
         async with asyncio.timeout(self.deadline.total_seconds()):
             body = await _body(receive)
-        if isinstance(body, _Verdict):
-            return body
+        return body if isinstance(body, _Verdict) else await self._weigh(headers, body)
+
+    async def _weigh(self, headers: Mapping[bytes, bytes], body: bytes) -> _Verdict:
         signature = headers.get(b"x-hub-signature-256", b"")
-        if len(body) < _LARGE:
+        if len(body) < LARGE:
             payload = self._open(body, signature)
         else:
             payload = await asyncio.to_thread(self._open, body, signature)
