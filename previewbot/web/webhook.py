@@ -73,6 +73,8 @@ class Door:
     deadline: timedelta = timedelta(seconds=10)
     """How long a body may take to arrive."""
     _large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_AT_ONCE), repr=False)
+    _log: structlog.typing.FilteringBoundLogger = field(default_factory=log.bind, repr=False)
+    """Bound once, since every delivery has its line."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: 202 once it is on disk, or says nothing to us; else why not, in a constant word."""
@@ -153,7 +155,7 @@ class Door:
             log.warning("delivery not accepted", delivery=delivery.id, why=str(error))
             return _UNAVAILABLE
         if is_new:
-            log.info("delivery", delivery=delivery.id, event_name=delivery.event, topics=len(reading.topics))
+            self._log.info("delivery", delivery=delivery.id, event_name=delivery.event, topics=len(reading.topics))
         return _ACCEPTED if is_new else _REPEATED
 
 
