@@ -7,20 +7,20 @@ type ``hostPath``, which no group of a pod may write to; a ``local`` one is give
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, cast
 
-from kubernetes import client, config, watch
+from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 CLASS = "disks"
 """The StorageClass, which is the default one."""
-_PAUSE = 0.2
+_PAUSE = 0.3
+_LIMIT = 5
+"""Seconds that one request may take."""
 
 
 def storage_class() -> dict[str, Any]:
@@ -86,24 +86,22 @@ class Provisioner:
                 raise
 
 
-def _follow(listing: Callable[..., Any], act: Callable[[Any], None]) -> None:
-    """Act on everything there is, and on whatever changes, for as long as the process lives."""
-    while True:
-        try:
-            for event in watch.Watch().stream(listing, timeout_seconds=60):
-                act(event["object"])
-        except (ApiException, HTTPError, OSError) as error:
-            print(error, flush=True)
-            time.sleep(_PAUSE)
-
-
 def main(kubeconfig: str, folder: str, node: str) -> None:
-    """Serve claims until the process is ended."""
+    """Serve claims until the process is ended.
+
+    It looks again and again instead of watching: the tests restart the API server, and its memory starts anew.
+    """
     core = client.CoreV1Api(config.new_client_from_config(kubeconfig))
     provisioner = Provisioner(core, Path(folder), node)
-    claims = core.list_persistent_volume_claim_for_all_namespaces
-    threading.Thread(target=_follow, args=(core.list_persistent_volume, provisioner.changed), daemon=True).start()
-    _follow(claims, provisioner.claimed)
+    while True:
+        try:
+            for claim in core.list_persistent_volume_claim_for_all_namespaces(_request_timeout=_LIMIT).items:
+                provisioner.claimed(claim)
+            for found in core.list_persistent_volume(_request_timeout=_LIMIT).items:
+                provisioner.changed(found)
+        except (ApiException, HTTPError, OSError) as error:
+            print(error, flush=True)
+        time.sleep(_PAUSE)
 
 
 if __name__ == "__main__":
