@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from previewbot.adoption import init
 from previewbot.console import CONFIG, Config, Json, fail, guard, iso, load, read_blueprint, say
 from previewbot.keyring import cli as secrets_cli
 
@@ -25,6 +26,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )  # fmt: skip
 cli.add_typer(secrets_cli, name="secrets")
+cli.command()(init)
 
 
 def main() -> None:

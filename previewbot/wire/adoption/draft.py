@@ -103,3 +103,8 @@ def _free(name: str, taken: Collection[str]) -> str:
         number += 1
         made = f"{name[: _LONGEST_NAME - len(str(number)) - 1].rstrip('-')}-{number}"
     return made
+
+
+def is_variable_name(name: str) -> bool:
+    """Whether a build argument can have this name."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name, re.ASCII) is not None

@@ -82,6 +82,11 @@ class Node:
         found = self.pairs().get(key)
         return None if found is None or found.is_null else found
 
+    def entries(self, key: str) -> list[Node]:
+        """The entries of the list below a key."""
+        found = self.get(key)
+        return [] if found is None else found.items()
+
     def wrong(self, wanted: str) -> NoReturn:
         """Tell that something else belongs here."""
         place = self.document.places.get(self.path, START)

@@ -14,12 +14,17 @@ from previewbot.core.blueprint import Blueprint, Environment, Health, Hook, Over
 
 def render(blueprint: Blueprint) -> str:
     """Write a blueprint as YAML; ``parse`` reads the same blueprint back."""
+    return dump(_plain(blueprint))
+
+
+def dump(value: object) -> str:
+    """Write plain values as YAML, no text broken over lines."""
     out = io.StringIO()
     writer = YAML()
     writer.default_flow_style = False
     writer.allow_unicode = True
-    writer.width = 4096  # no text is broken over lines
-    writer.dump(_quoted(_plain(blueprint)), out)
+    writer.width = 4096
+    writer.dump(_quoted(value), out)
     return out.getvalue()
 
 
