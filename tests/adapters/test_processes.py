@@ -1,10 +1,16 @@
-"""Ending a process: nothing of it is left, however much it had to say."""
+"""Starting a process, and ending it: nothing of it is left, however much it had to say."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
 
-from previewbot.adapters.processes import end
+import pytest
+import uvloop
+
+from previewbot.adapters.processes import end, start
 
 
 async def _run(script: str) -> asyncio.subprocess.Process:
@@ -36,3 +42,56 @@ async def test_one_that_is_over_is_left_alone() -> None:
     await process.wait()
     await end(process)
     assert process.returncode == 3
+
+
+async def _open_files() -> int:
+    await asyncio.sleep(0.05)  # what is closed is let go of a moment later
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def _life(script: str) -> tuple[bytes, bytes, int]:
+    process = await start("sh", "-c", script, env={"PATH": os.defpath, "WORD": "hello"}, folder=Path("/"))
+    assert process.stdout
+    assert process.stderr
+    said = await process.stdout.read(), await process.stderr.read(), await process.wait()
+    await end(process)
+    return said
+
+
+@pytest.mark.parametrize("runner", [uvloop.run, asyncio.run])
+def test_one_that_is_started_says_everything_and_tells_how_it_ended(runner: Callable[..., None]) -> None:
+    async def look() -> None:
+        assert await _life("echo $WORD; pwd; echo no >&2; exit 3") == (b"hello\n/\n", b"no\n", 3)
+        assert await _life("kill -9 $$") == (b"", b"", -9)
+        printed, _, _ = await _life("head -c 3000000 /dev/zero")
+        assert len(printed) == 3_000_000
+        before = await _open_files()
+        await asyncio.gather(*(_life("sleep 0.05") for _ in range(10)))
+        assert await _open_files() <= before
+
+    runner(look())
+
+
+@pytest.mark.parametrize("runner", [uvloop.run, asyncio.run])
+def test_one_that_is_started_ends_with_its_whole_group(runner: Callable[..., None]) -> None:
+    async def look() -> None:
+        await _life("true")  # the loop opens something for the first of all
+        before = await _open_files()
+        process = await start("sh", "-c", "sleep 20 & echo $!; sleep 20", env={"PATH": os.defpath}, folder=Path("/"))
+        assert process.stdout
+        child = int(await process.stdout.readline())
+        await end(process)
+        assert process.returncode == -9
+        await asyncio.sleep(0.1)
+        state = Path(f"/proc/{child}/stat")
+        assert not state.exists() or " Z " in state.read_text()
+        assert await _open_files() <= before
+
+    runner(look())
+
+
+async def test_one_that_is_not_there_is_no_process() -> None:
+    with pytest.raises(FileNotFoundError):
+        await start("/nothing/here", env={}, folder=Path("/"))
+    with pytest.raises(FileNotFoundError):
+        await start("sh", env={"PATH": os.defpath}, folder=Path("/nothing"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from previewbot.adapters.building.jobs import Job
-from previewbot.adapters.processes import end
+from previewbot.adapters.processes import Process, end, start
 
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 16 * 1024
@@ -25,7 +25,7 @@ async def run(arguments: Sequence[str], *, env: Mapping[str, str], folder: Path,
 
     Cancelled, it kills the command with everything that the command started.
     """
-    process = await _spawn(arguments, env, folder)
+    process = await start(*arguments, env=env, folder=folder, stderr=subprocess.STDOUT)
     try:
         await _follow(job, process)
         return await process.wait()
@@ -33,20 +33,7 @@ async def run(arguments: Sequence[str], *, env: Mapping[str, str], folder: Path,
         await end(process)
 
 
-async def _spawn(arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> asyncio.subprocess.Process:
-    """Start a command in a process group of its own, with everything that it says on one pipe."""
-    return await asyncio.create_subprocess_exec(
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=dict(env),
-        cwd=folder,
-        start_new_session=True,
-    )
-
-
-async def _follow(job: Job, process: asyncio.subprocess.Process) -> None:
+async def _follow(job: Job, process: Process) -> None:
     rest = b""
     while process.stdout and (chunk := await process.stdout.read(_CHUNK)):
         job.log.write(chunk)

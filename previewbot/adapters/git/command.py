@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from previewbot.adapters.processes import end
+from previewbot.adapters.processes import end, start
 from previewbot.core.errors import Transient
 
 _PASSED_ON = (
@@ -103,16 +103,12 @@ async def git(
     """
     bounds = bounds or Bounds()
     try:
-        process = await asyncio.create_subprocess_exec(
+        process = await start(
             "git",
             f"--git-dir={folder}",
             *arguments,
             env=_environment(config or {}) | dict(variables or {}),
-            cwd=folder.parent,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
+            folder=folder.parent,
             restore_signals=False,  # Python ignores SIGXFSZ: with that, git says "File too large" instead of dying
         )
     except OSError as error:
