@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 
 from previewbot.core import stages
-from previewbot.core.blueprint import Blueprint, Build, Filters, Flaw, Hook, ResourceType, Service
+from previewbot.core.blueprint import PREVIEW, Blueprint, Build, Filters, Flaw, Hook, ResourceType, Service
 from previewbot.core.filling import ARGUMENT, Filling, Urls, is_sealed
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import HookPoint, ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
@@ -171,13 +171,15 @@ class Basis:
     shelf: Shelf = field(default_factory=Shelf)
     seeded: frozenset[str] = frozenset()
     """The volumes that were filled already."""
+    environment: str = PREVIEW
+    """The environment's name in the blueprint."""
 
 
 def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
     """Turn a blueprint at one commit into the release that should run, its images, and what it works with."""
     fresh = basis.redeploy is not None and basis.redeploy.commit == pull.head_commit
     nonce = str(basis.redeploy.ask) if basis.redeploy and fresh else ""
-    filling = Filling(pull, blueprint, *_urls(blueprint, basis), basis.versions)
+    filling = Filling(pull, blueprint, *_urls(blueprint, basis), basis.versions, basis.environment)
     orders: dict[str, ImageOrder] = {}
     specs = []
     for service in blueprint.services:

@@ -32,6 +32,8 @@ class Filling:
     public: Urls
     """The public ones, the main one first."""
     versions: Versions
+    environment: str = PREVIEW
+    """The environment's name in the blueprint."""
 
     def plain(self, text: str) -> str:
         """Fill a text that may hold no secret; ``LookupError`` where it does."""
@@ -58,8 +60,7 @@ class Filling:
             case ("services", name, "public_url"):
                 return (self.public[name],)
             case ("environment", field):
-                number = str(self.pull.key.number)
-                return ({"name": f"pr-{number}", "kind": PREVIEW, "number": number}[field],)
+                return (self._environment()[field],)
             case ("commit", "sha"):
                 return (self.pull.head_commit,)
             case ("secrets", name):
@@ -69,6 +70,12 @@ class Filling:
                 return resources.fields(resource, self.versions.password(name))[field]
             case _:  # found when the blueprint is read
                 raise LookupError(f"{reference} leads nowhere")
+
+    def _environment(self) -> Mapping[str, str]:
+        if self.environment != PREVIEW:
+            return {"name": self.environment, "kind": self.environment, "number": ""}
+        number = str(self.pull.key.number)
+        return {"name": f"pr-{number}", "kind": PREVIEW, "number": number}
 
     def secret(self, service: str, name: str) -> Seal:
         """The secret that a service knows by a name; ``LookupError`` where it is not set."""
@@ -97,9 +104,10 @@ class Filling:
         told |= {
             "PREVIEWBOT": "1",
             "PREVIEWBOT_COMMIT": self.pull.head_commit,
-            "PREVIEWBOT_PULL_REQUEST": str(self.pull.key.number),
             "PREVIEWBOT_SERVICE": service.name,
         }
+        if number := self._environment()["number"]:
+            told["PREVIEWBOT_PULL_REQUEST"] = number
         if main:
             told["PREVIEWBOT_URL"] = main
         if service.port:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from string import Formatter
 
 from previewbot.core.blueprint import Health, Resource, ResourceType
-from previewbot.core.ids import Key, digest
+from previewbot.core.ids import Key, digest, slug
 from previewbot.core.model import ReleaseSpec, ServiceSpec, Size
 from previewbot.core.secrets import Seal, Template
 
@@ -144,7 +144,12 @@ def fill(text: str, told: Mapping[str, Template]) -> Template:
 def volume(resource: Resource) -> str:
     """The name of the volume with its data: each version has its own, since no server reads the files of all others."""
     number = resource.version or (KITS[resource.type].version if resource.type in KITS else "")
-    return f"{resource.name}-{number.replace('.', '-')}" if number else resource.name
+    if not number:
+        return resource.name
+    tidy = slug(number)
+    # What no name can hold is told apart by its hash, and not by what is left of it.
+    tail = tidy if tidy == number.replace(".", "-") else f"{tidy[:20].rstrip('-')}-{digest(number, length=6)}"
+    return f"{resource.name}-{tail}"
 
 
 def server(resource: Resource, password: Seal, spot: Spot) -> ReleaseSpec:
