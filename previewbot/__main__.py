@@ -17,6 +17,7 @@ import typer
 from previewbot.adoption import init
 from previewbot.console import CONFIG, Config, Json, fail, guard, iso, load, read_blueprint, say
 from previewbot.keyring import cli as secrets_cli
+from previewbot.rendering import render
 
 if TYPE_CHECKING:
     from previewbot.settings import Settings
@@ -27,6 +28,7 @@ cli = typer.Typer(
 )  # fmt: skip
 cli.add_typer(secrets_cli, name="secrets")
 cli.command()(init)
+cli.command()(render)
 
 
 def main() -> None:

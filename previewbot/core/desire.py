@@ -119,13 +119,14 @@ def _matches(text: str, globs: tuple[str, ...]) -> bool:
     return any(fnmatchcase(text, glob) for glob in globs)
 
 
-_NOT_YET = (ResourceType.STORAGE, ResourceType.QUEUE)
+UNSUPPORTED = (ResourceType.STORAGE, ResourceType.QUEUE)
+"""Types of resources that a blueprint may have, and no runtime runs yet."""
 
 
 def beyond(blueprint: Blueprint) -> tuple[str, ...]:
     """Name what an app asks for and no runtime does yet: it is refused whole, for nothing starts half configured."""
     parts = {
-        "type: storage and queue": any(each.type in _NOT_YET for each in blueprint.resources),
+        "type: storage and queue": any(each.type in UNSUPPORTED for each in blueprint.resources),
     }
     return tuple(name for name, asked in parts.items() if asked)
 

@@ -32,8 +32,13 @@ def open_place(settings: Settings, tools: Tools, stack: AsyncExitStack) -> Place
         proxies=tuple(map(str, settings.caddy.proxies)),
     )
     stack.push_async_callback(caddy.aclose)
-    limits = Limits(memory=settings.docker.memory, cpus=settings.docker.cpus, pids=settings.docker.pids)
-    return Place(builder, DockerRuntime(engine, instance=settings.instance_name, limits=limits), caddy, table.find)
+    runtime = DockerRuntime(engine, instance=settings.instance_name, limits=limits_of(settings))
+    return Place(builder, runtime, caddy, table.find)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Read what the operator lets a container use from the configuration."""
+    return Limits(memory=settings.docker.memory, cpus=settings.docker.cpus, pids=settings.docker.pids)
 
 
 def _reachable(host: str) -> str:

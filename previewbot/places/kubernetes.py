@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from previewbot.adapters import kubernetes as k8s
 from previewbot.adapters.buildkit import BuildKitBuilder
@@ -19,7 +19,8 @@ async def open_place(settings: Settings, tools: Tools, stack: AsyncExitStack) ->
     """Open it; ``stack`` closes it."""
     api = await k8s.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
     stack.push_async_callback(api.close)
-    names, options = k8s.Names(settings.instance_name), _options(settings)
+    names = k8s.Names(settings.instance_name)
+    options = replace(options_of(settings), pull_secret=_pull_secret(settings))
     mirror = k8s.Mirror(api, names.selector, k8s.watched(options))
     keeping = asyncio.create_task(mirror.run())
     stack.push_async_callback(_end, keeping)
@@ -51,13 +52,14 @@ async def describe(settings: Settings) -> tuple[str, Sequence[str]]:
     """Say what the cluster is, and what previewbot may not do there. Raises ``Refused``, ``Transient``."""
     api = await k8s.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
     try:
-        lacks = await k8s.lacking(api, _options(settings).routing)
+        lacks = await k8s.lacking(api, options_of(settings).routing)
         return f"Kubernetes {await api.version()} at {api.name}", lacks
     finally:
         await api.close()
 
 
-def _options(settings: Settings) -> k8s.Options:
+def options_of(settings: Settings) -> k8s.Options:
+    """Read what the operator decides from the configuration, but for what opens the registry: that is a secret."""
     own = settings.kubernetes
     gateway = k8s.Gateway(own.gateway.name, own.gateway.namespace, own.gateway.section) if own.gateway else None
     usual = k8s.Options()
@@ -81,7 +83,6 @@ def _options(settings: Settings) -> k8s.Options:
         quota={**usual.quota, **own.quota},
         run_as_user=own.run_as_user,
         runtime_class=own.runtime_class,
-        pull_secret=_pull_secret(settings),
     )
 
 

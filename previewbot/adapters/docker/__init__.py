@@ -5,8 +5,10 @@ never adopted, changed or deleted.
 """
 
 from previewbot.adapters.docker.builder import DockerBuilder
+from previewbot.adapters.docker.drawing import draw
 from previewbot.adapters.docker.engine import Engine, connect, describe
+from previewbot.adapters.docker.labels import Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.runtime import DockerRuntime
 
-__all__ = ["DockerBuilder", "DockerRuntime", "Engine", "Limits", "connect", "describe"]
+__all__ = ["DockerBuilder", "DockerRuntime", "Engine", "Limits", "Names", "connect", "describe", "draw"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from previewbot.adapters.docker.images import Image
-from previewbot.adapters.docker.labels import INDEX, LAID, RESOURCE, RUN, SCHEDULE, SERVICE, Names, Target
+from previewbot.adapters.docker.labels import INDEX, LAID, RESOURCE, RUN, SCHEDULE, SERVICE, VOLUME, Names, Target
 from previewbot.adapters.docker.limits import MIB, Limits
 from previewbot.core.filling import ARGUMENT, argument
 from previewbot.core.ids import Key
@@ -51,6 +51,16 @@ class Berth:
     def network(self, names: Names) -> str:
         """The network on which its siblings find it by its name."""
         return names.resources(self.key) if self.resource else names.network(self.key, self.revision)
+
+
+def network(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Describe a network."""
+    return {"name": name, "driver": "bridge", "labels": dict(labels), "check_duplicate": True}
+
+
+def volume(key: Key, name: str, names: Names) -> dict[str, Any]:
+    """Describe a volume that belongs to an environment."""
+    return {"name": names.volume(key, name), "labels": {**names.labels(key), VOLUME: name}}
 
 
 def container(berth: Berth, image: Image, sealed: Mapping[str, str], *, names: Names, limits: Limits) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from previewbot.adapters.docker.engine import Engine, describe, explain, is_conf
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
-from previewbot.adapters.docker.labels import INDEX, LAID, REVISION, RUN, SCHEDULE, SERVICE, VOLUME, Names
+from previewbot.adapters.docker.labels import INDEX, LAID, REVISION, RUN, SCHEDULE, SERVICE, Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.news import News
 from previewbot.adapters.docker.watch import judge_job
@@ -186,18 +186,16 @@ class DockerRuntime:
             return
         labels = self._names.labels(key, revision)
         try:
-            await self._engine.call(
-                lambda client: client.create_network(name, driver="bridge", labels=labels, check_duplicate=True)
-            )
+            await self._engine.call(lambda client: client.create_network(**containers.network(name, labels)))
         except APIError as error:
             raise _foreign("network", name) from error
 
     async def _ensure_volume(self, key: Key, name: str) -> None:
-        called, labels = self._names.volume(key, name), {**self._names.labels(key), VOLUME: name}
+        body = containers.volume(key, name, self._names)
         # The engine gives the one that is there, if there is one.
-        made = await self._engine.call(lambda client: client.create_volume(called, labels=labels))
+        made = await self._engine.call(lambda client: client.create_volume(**body))
         if not self._names.owns(made["Labels"], key):
-            raise _foreign("volume", called)
+            raise _foreign("volume", body["name"])
 
     async def _bring_up(self, berth: Berth, body: Json, found: Mapping[str, Thing]) -> None:
         name = berth.name(self._names)

@@ -5,6 +5,7 @@
 """
 
 from previewbot.adapters.kubernetes.api import Api, connect
+from previewbot.adapters.kubernetes.drawing import draw, draw_fence, draw_routes, place_of
 from previewbot.adapters.kubernetes.front_door import KubernetesFrontDoor
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import Names
@@ -25,7 +26,11 @@ __all__ = [
     "Sizes",
     "connect",
     "cpu",
+    "draw",
+    "draw_fence",
+    "draw_routes",
     "lacking",
     "memory",
+    "place_of",
     "watched",
 ]
