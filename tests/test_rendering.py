@@ -1,0 +1,234 @@
+"""``previewbot render`` tells what the runtimes would be told: overrides applied, no secret, the same every time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from previewbot.adapters.docker import Limits, Names, containers, images
+from previewbot.core.blueprint import Blueprint
+from previewbot.core.imagined import KEY, Terms, digests, imagine, sealed
+from previewbot.core.masking import MASK
+from previewbot.core.model import Size
+from previewbot.core.resources import Shelf
+from previewbot.rendering import Runtime, documents
+from previewbot.wire.blueprint import dump, parse
+from tests.test_main import run
+from tests.wire.blueprint.stack import STACK
+
+Document = dict[str, Any]
+
+
+def read(text: str) -> Blueprint:
+    found = parse(text.encode(), fallback_app="shop")
+    assert isinstance(found, Blueprint), [str(each) for each in found]
+    return found
+
+
+def bodies(blueprint: Blueprint, environment: str = "preview") -> dict[str, Document]:
+    """The bodies of all containers by service and index."""
+    found = [each for each in documents(blueprint, environment, Runtime.DOCKER) if "container" in each]
+    return {
+        f"{each['body']['Labels']['previewbot.service']}-{each['body']['Labels']['previewbot.index']}": each["body"]
+        for each in found
+    }
+
+
+def things(blueprint: Blueprint, kind: str, environment: str = "preview") -> list[Document]:
+    """The objects of one kind."""
+    return [each for each in documents(blueprint, environment, Runtime.KUBERNETES) if each["kind"] == kind]
+
+
+@pytest.fixture
+def stack() -> Blueprint:
+    return read(STACK)
+
+
+def test_the_overrides_of_an_environment_hold(stack: Blueprint) -> None:
+    assert {each for each in bodies(stack, "production") if each.startswith("web")} == {"web-0", "web-1", "web-2"}
+    assert {each for each in bodies(stack) if each.startswith("web")} == {"web-0"}
+    assert bodies(stack)["nightly-0"]["Labels"]["previewbot.schedule"].endswith("\noff")
+    assert bodies(stack, "production")["nightly-0"]["Labels"]["previewbot.schedule"].endswith("\non")
+    hosts = [each["spec"]["rules"][0]["host"] for each in things(stack, "Ingress", "production")]
+    assert hosts == ["shop.example.com"]
+    (web,) = [each for each in things(stack, "Deployment", "production") if each["metadata"]["name"].startswith("web-")]
+    assert web["spec"]["replicas"] == 3
+
+
+def test_a_size_is_what_the_operator_says(stack: Blueprint) -> None:
+    sizes = {"small": Size(0.5, 256 * 2**20), "large": Size(4, 2**30)}
+    release = imagine(stack, "production", Terms(shelf=Shelf(sizes=sizes))).release
+    assert {each.name: each.size for each in release.services if each.name == "web"} == {"web": sizes["large"]}
+
+
+def test_an_environment_is_told_its_own_name() -> None:
+    text = "version: 1\nservices: {web: {build: ., port: 80, env: {IN: '${environment.name} ${environment.kind}'}}}\n"
+    blueprint = read(f"{text}environments: {{staging: {{}}}}\n")
+    assert "IN=staging staging" in bodies(blueprint, "staging")["web-0"]["Env"]
+    assert "IN=pr-1 preview" in bodies(blueprint)["web-0"]["Env"]
+    assert not [each for each in bodies(blueprint, "staging")["web-0"]["Env"] if "PULL_REQUEST" in each]
+
+
+def test_every_secret_is_hidden(stack: Blueprint) -> None:
+    env = dict(each.split("=", 1) for each in bodies(stack)["api-0"]["Env"])
+    assert (env["DATABASE_URL"], env["TOKEN"]) == (f"postgresql://app:{MASK}@db:5432/app", MASK)
+    assert bodies(stack)["api-0"]["Cmd"] == ["./serve", "--key", MASK]
+    for secret in things(stack, "Secret"):
+        assert "data" not in secret
+        assert all(MASK in value for value in secret["stringData"].values())
+
+
+def test_an_image_that_would_be_built_is_named_after_its_build(stack: Blueprint) -> None:
+    image = bodies(stack)["api-0"]["Image"]
+    assert image == "<built from api/Dockerfile>"
+    assert bodies(stack)["web-0"]["Image"].startswith("<built from web/Dockerfile, arguments ")
+    pods = [each["spec"]["template"]["spec"]["containers"][0]["image"] for each in things(stack, "Deployment")]
+    assert image in pods
+    assert "postgres:16.10" in pods
+
+
+def test_what_no_runtime_has_yet_is_shown_as_what_was_asked() -> None:
+    text = "version: 1\nservices: {web: {build: ., port: 80, env: {A: 'x${resources.f.url} $${B}'}}}\n"
+    assert "A=x<f.url> ${B}" in bodies(read(f"{text}resources: {{f: storage}}\n"))["web-0"]["Env"]
+
+
+def test_everything_belongs_to_one_namespace_that_is_fenced_in(stack: Blueprint) -> None:
+    found = documents(stack, "preview", Runtime.KUBERNETES)
+    (namespace,) = [each["metadata"]["name"] for each in found if each["kind"] == "Namespace"]
+    assert {each["metadata"].get("namespace") for each in found[1:]} == {namespace}
+    assert len([each for each in found if each["kind"] == "NetworkPolicy"]) == 5
+
+
+def test_the_bodies_are_those_that_the_engine_is_sent(stack: Blueprint) -> None:
+    made = imagine(stack, "preview", Terms())
+    (web,) = [each for each in made.release.services if each.name == "web"]
+    berth = containers.Berth(KEY, made.release.revision, web, 0)
+    image = images.Image(digests(made)[web.image], ())
+    own = sealed(made.release)["web"]
+    assert bodies(stack)["web-0"] == containers.container(
+        berth, image, own, names=Names("previewbot"), limits=Limits()
+    )  # fmt: skip
+
+
+_TEXTS = [
+    "plain", "$${HOME} $1 '\"", "é\u2028\x7f", "${services.web.url}/x", "${services.web.public_url}", "${commit.sha}",
+    "${environment.name}-${environment.kind}-${environment.number}", "${secrets.TOKEN}", "a${resources.db.password}b",
+    "${resources.db.url}?x", "${resources.cache.host}:${resources.cache.port}", "${resources.mq.url}",
+    "${resources.my.name}", "${resources.files.bucket}", "${resources.mails.url}", "${resources.files.url}$${x",
+]  # fmt: skip
+_texts = st.sampled_from(_TEXTS)
+_commands = st.lists(_texts, min_size=1, max_size=3)
+_names = st.sampled_from(["api", "w" * 32, "a-b", "x1", "mailer"])
+_sizes = st.sampled_from(["small", "z" * 32])
+_made = st.sampled_from([
+    {"build": "."},
+    {"image": "redis:7"},
+    {"build": {"context": "é/b c", "target": "T", "args": {"A": "${commit.sha}"}}},
+])  # fmt: skip
+_parts: dict[str, st.SearchStrategy[Any]] = {
+    "command": _commands,
+    "env": st.dictionaries(st.sampled_from(["A", "B_1", "PORT", "_"]), _texts, max_size=3),
+    "secrets": st.lists(st.sampled_from(["KEY", "SESSION", "TOKEN"]), unique=True),
+    "size": _sizes,
+    "volumes": st.just({"data": "/data"}),
+}
+_staying = _parts | {
+    "health": st.sampled_from([{"command": ["./alive"]}, {"timeout": "2m"}]),
+    "replicas": st.integers(1, 10),
+    "depends_on": st.just(["web"]),
+}
+_kinds = st.sampled_from([
+    ({"kind": "worker"}, _staying),
+    ({"port": 80}, _staying),
+    ({"port": 9000, "public": True, "health": "/h"}, {key: each for key, each in _staying.items() if key != "health"}),
+    ({"kind": "cron", "schedule": "0 3 * * 1-5", "timezone": "Europe/Berlin"}, _parts),
+    ({"kind": "job"}, _parts),
+])  # fmt: skip
+
+
+@st.composite
+def _services(draw: st.DrawFn) -> Document:
+    fixed, parts = draw(_kinds)
+    made: Document = draw(_made) | fixed | draw(st.fixed_dictionaries({}, optional=parts))
+    return made
+
+
+_hooks = st.fixed_dictionaries({"service": st.just("web"), "command": _commands})
+_resources = {
+    "db": st.sampled_from(["postgres", {"type": "postgres", "version": "9" * 128}, {"type": "postgres", "size": "big"}])
+    | st.builds(lambda seed: {"type": "postgres", "version": "16_A.b", "seed": seed}, _hooks),
+    "cache": st.just("redis"),
+    "mq": st.just("rabbitmq"),
+    "my": st.sampled_from(["mysql", {"type": "mysql", "version": 8.4}]),
+    "files": st.just("storage"),
+    "mails": st.just("queue"),
+    "data": st.just("volume"),
+}
+_web = st.fixed_dictionaries({"build": st.just("."), "port": st.just(8080)}, optional=_parts)
+_environments = st.fixed_dictionaries(
+    {},
+    optional={
+        "services": st.just({"web": {"replicas": 3, "size": "large"}}),
+        "resources": st.just({"db": {"size": "large"}}),
+    },
+)
+_files = st.fixed_dictionaries(
+    {
+        "version": st.just(1),
+        "services": st.builds(
+            lambda web, others: {"web": web} | others, _web, st.dictionaries(_names, _services(), max_size=3)
+        ),
+        "resources": st.fixed_dictionaries(_resources),
+        "secrets": st.just({"SESSION": {"generate": 32}, "TOKEN": {}}),
+    },
+    optional={
+        "hooks": st.fixed_dictionaries({}, optional={"release": _hooks, "destroy": _hooks}),
+        "environments": st.fixed_dictionaries(
+            {},
+            optional={
+                "preview": _environments,
+                "production": st.builds(lambda each: each | {"domain": "shop.example.com"}, _environments),
+                "e" * 32: _environments,
+            },
+        ),
+    },
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(_files)
+def test_whatever_validates_is_rendered_and_twice_the_same(file: Document) -> None:
+    blueprint, again = read(dump(file)), read(dump(file))
+    for environment in ("preview", *blueprint.environments):
+        for runtime in Runtime:
+            found = documents(blueprint, environment, runtime)
+            assert json.dumps(found) == json.dumps(documents(again, environment, runtime))
+            assert json.loads(json.dumps(found)) == found
+
+
+def test_a_file_is_rendered_as_documents_of_yaml_or_as_json(tmp_path: Path) -> None:
+    (tmp_path / "previewbot.yaml").write_text(STACK)
+    done = run("render", "--environment", "production", "--runtime", "kubernetes", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("# What `production` would run on kubernetes.")
+    assert "  replicas: 3\n" in done.stdout
+    assert "Sizes are the operator's: `large` is shown" in done.stderr
+    assert list(YAML(typ="safe", pure=True).load_all(done.stdout)) == documents(
+        read(STACK), "production", Runtime.KUBERNETES
+    )
+    told = json.loads(run("render", "--json", cwd=tmp_path).stdout)
+    assert told == documents(read(STACK), "preview", Runtime.DOCKER)
+
+
+def test_an_environment_that_is_not_there_is_three_lines(tmp_path: Path) -> None:
+    (tmp_path / "previewbot.yaml").write_text(STACK)
+    done = run("render", "-e", "prod", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "It has preview, staging, production." in done.stderr
+    assert not done.stdout
