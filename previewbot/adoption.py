@@ -13,7 +13,6 @@ import typer
 from previewbot.console import fail, say
 
 FILE = "previewbot.yaml"
-_DEPTH = 2
 _MOST_FOLDERS = 500
 _FOREIGN = frozenset({"node_modules", "vendor", "target", "dist", "venv", "testdata"})
 
@@ -79,8 +78,10 @@ def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _folders(root: Path) -> list[Path]:
     """The root and what is near below it: no link is followed, and nobody else's code is looked at."""
+    from previewbot.wire.adoption import DEPTH  # noqa: PLC0415 - `--help` answers at once
+
     found, level = [root], [root]
-    for _ in range(_DEPTH):
+    for _ in range(DEPTH):
         level = [
             each
             for above in level

@@ -5,6 +5,7 @@ files in, a text out.
 """
 
 from previewbot.wire.adoption.adopting import SOURCES, Adopted, adopt
+from previewbot.wire.adoption.dockerfiles import DEPTH
 from previewbot.wire.adoption.draft import Left
 
-__all__ = ["SOURCES", "Adopted", "Left", "adopt"]
+__all__ = ["DEPTH", "SOURCES", "Adopted", "Left", "adopt"]

@@ -12,7 +12,7 @@ from previewbot.wire.adoption.draft import Draft, Left, Misshapen, quoted
 from previewbot.wire.adoption.node import Node, read
 from previewbot.wire.blueprint import parse
 
-SOURCES = (*compose.FILES, render_yaml.FILE, heroku.PROCFILE, heroku.APP)
+SOURCES = (*compose.FILES, *compose.OVERRIDES, render_yaml.FILE, heroku.PROCFILE, heroku.APP)
 """What is looked for at the root of a repository; beside Dockerfiles, which may be further down."""
 
 
@@ -58,8 +58,8 @@ def _fill(files: Mapping[str, bytes], draft: Draft) -> None:
     for name in SOURCES:
         if name in files and name not in used:
             draft.left.append(Left(name, 0, "all of it", f"{' and '.join(used)} says what runs"))
-    if dockerfiles.NAME not in used and not draft.services:
-        dockerfiles.adopt(files, draft)
+    if dockerfiles.NAME not in used:
+        draft.left += dockerfiles.differences(files, draft)
 
 
 def _one_of(files: Mapping[str, bytes], draft: Draft) -> tuple[str, ...]:

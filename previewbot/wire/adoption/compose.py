@@ -16,6 +16,13 @@ from previewbot.wire.adoption.variables import Sight
 
 FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 """Where Compose looks, in its order."""
+OVERRIDES = (
+    "compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yaml",
+    "docker-compose.override.yml",
+)
+"""What it lays over that on a developer's machine; a preview is none."""
 _MADE = "previewbot makes its own for each environment"
 _RUN = "previewbot runs and watches it in its own way"
 _WAITING = {"condition": "service_completed_successfully"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Iterator, Mapping
 
 from previewbot.wire import dockerfile
 from previewbot.wire.adoption.draft import CONTEXT, MOST, Draft, Left, Plain, fits, quoted
 
 NAME = "Dockerfile"
+DEPTH = 2
+"""How far below the root they are looked for."""
 DEFAULT_PORT = 8080
 _FIRST = ("web", "frontend", "app", "www", "site", "ui", "client")
 """What people call the service that visitors see."""
@@ -27,6 +30,25 @@ def adopt(files: Mapping[str, bytes], draft: Draft) -> None:
     if len(ported) > 1:
         why = "only it has a URL; write `public: true` in others that need one"
         draft.left.append(Left("previewbot.yaml", 0, f"that visitors see {quoted(str(main))}", why))
+
+
+def differences(files: Mapping[str, bytes], draft: Draft) -> Iterator[Left]:
+    """Tell the Dockerfiles that no service builds, and those that one builds and nobody has seen."""
+    built = dict.fromkeys(path for each in draft.services.values() if (path := _built(each.get("build"))))
+    for path in files:
+        if _folder(path) is not None and path not in built:
+            yield Left(path, 0, "all of it", "no service builds it")
+    for path in built:
+        if path not in files and path.count("/") <= DEPTH and path.rpartition("/")[2] == NAME:
+            yield Left(path, 0, "what it says", "there is no such file, and previewbot builds with nothing else")
+
+
+def _built(build: object) -> str | None:
+    """The Dockerfile of a build."""
+    parts = build if isinstance(build, dict) else {"context": build}
+    if not isinstance(folder := parts.get("context"), str):
+        return None
+    return posixpath.normpath(f"{folder}/{parts.get('dockerfile', NAME)}")
 
 
 def _folder(path: str) -> str | None:

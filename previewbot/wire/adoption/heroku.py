@@ -62,9 +62,6 @@ def adopt(files: Mapping[str, bytes], app: Node | None, draft: Draft) -> None:
         draft.left.append(Left(PROCFILE, line, f"service {quoted(name)}", f"a blueprint has at most {MOST} of them"))
     if not draft.services:
         draft.services["web"] = {"build": ".", "port": exposed_port(files.get("Dockerfile", b"")) or _PORT}
-    if "Dockerfile" not in files:
-        why = "there is none, and previewbot builds with nothing else; write one"
-        draft.left.append(Left(PROCFILE if PROCFILE in files else APP, 0, "the Dockerfile of `build: .`", why))
     own = {name: Variables(draft, name) for name in draft.services}
     if app is not None:
         _app(app, own, draft)

@@ -9,7 +9,7 @@ from previewbot.wire.adoption import draft as checks
 from previewbot.wire.adoption.draft import Draft, Left, Plain, fits, quoted
 from previewbot.wire.adoption.heroku import shell
 from previewbot.wire.adoption.node import Node
-from previewbot.wire.adoption.secrecy import in_command
+from previewbot.wire.adoption.secrecy import in_command, looks
 from previewbot.wire.adoption.variables import Variables
 from previewbot.wire.blueprint.texts import is_variable
 
@@ -137,7 +137,7 @@ def _service(node: Node, name: str, scope: _Scope) -> Plain:
     if command is not None and (words := _words(command, own)):
         made["command"] = words
     health = node.get("healthCheckPath")
-    if health is not None and kind is None and fits(checks.HTTP_PATH, health.text):
+    if health is not None and kind is None and fits(checks.HTTP_PATH, health.text) and not looks(health.text):
         made["health"] = health.text
     elif health is not None:
         own.leave(health, "`healthCheckPath`", "nothing can be asked for it")

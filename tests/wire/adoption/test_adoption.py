@@ -139,7 +139,7 @@ def test_a_procfile_with_app_json_is_carried_over() -> None:
     assert destroy.command == ("rake", "bye")
     assert seed is not None
     assert seed.command == ("rake", "db:seed")
-    for part in ("`papertrail`", "`test`", "`buildpacks`", "Procfile: the Dockerfile", "`OPTIONAL`", "Procfile:5: "):
+    for part in ("`papertrail`", "`test`", "`buildpacks`", "Dockerfile: what it says", "`OPTIONAL`", "Procfile:5: "):
         assert told(found, part)
 
 
@@ -168,6 +168,15 @@ def test_render_is_carried_over() -> None:
 def test_of_several_sources_one_is_taken_and_the_others_are_told() -> None:
     _, found = adopted(REPOSITORIES["all of them"])
     assert [each.file for each in found.left if each.what == "all of it"] == ["render.yaml", "Procfile", "app.json"]
+
+
+def test_dockerfiles_that_are_not_built_or_not_there_are_told() -> None:
+    compose = b"services: {web: {build: ./web}, api: {build: {context: ., dockerfile: api/Dockerfile}}}"
+    _, found = adopted({"compose.yaml": compose, "old/Dockerfile": b"", "api/Dockerfile": b""})
+    about = [(each.file, each.why) for each in found.left]
+    assert ("old/Dockerfile", "no service builds it") in about
+    assert [file for file, why in about if "no such file" in why] == ["web/Dockerfile"]
+    assert not [file for file, _ in about if file == "api/Dockerfile"]
 
 
 def test_a_compose_file_of_servers_alone_leaves_the_services_to_the_dockerfile() -> None:
