@@ -232,3 +232,23 @@ def test_an_environment_that_is_not_there_is_three_lines(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "It has preview, staging, production." in done.stderr
     assert not done.stdout
+
+
+def test_the_operators_configuration_says_sizes_limits_and_domain_and_its_secrets_stay_unread(tmp_path: Path) -> None:
+    (tmp_path / "previewbot.yaml").write_text(STACK)
+    (tmp_path / "conf.yaml").write_text(
+        "github: {app_id: 1, private_key_file: none.pem, webhook_secret_files: [none]}\n"
+        "storage: {folder: state}\n"
+        "previews: {domain: previews.example.com}\n"
+        "sizes: {small: {cpu: 0.5, memory: 256MiB}}\n"
+        "docker: {pids: 77}\n"
+    )
+    done = run("render", "--config", "conf.yaml", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Sizes" not in done.stderr
+    (web,) = [each["body"] for each in json.loads(done.stdout) if each.get("container", "").endswith("-web-0")]
+    assert (web["HostConfig"]["Memory"], web["HostConfig"]["PidsLimit"]) == (256 * 2**20, 77)
+    assert "PREVIEWBOT_URL=http://pr-1-shop.previews.example.com:8080" in web["Env"]
+    assert not (tmp_path / "state").exists()
+    done = run("render", "-e", "production", "--config", "conf.yaml", "--json", cwd=tmp_path)
+    assert "The configuration has no size `large`" in done.stderr
