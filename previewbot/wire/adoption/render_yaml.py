@@ -17,8 +17,9 @@ FILE = "render.yaml"
 _PORT, _LENGTH = 10000, 32
 _STORES = ("redis", "keyvalue")
 _KINDS = {"web": None, "pserv": None, "worker": "worker", "cron": "cron"}
-_FIELDS = {"connectionString": "url", "host": "host", "port": "port", "user": "user", "password": "password",
-           "database": "name"}  # fmt: skip
+_FIELDS = {"connectionString": "url", "database": "name"} | {
+    each: each for each in ("host", "port", "user", "password")
+}
 _OPERATOR = "the operator decides that"
 _WHY = {
     "plan": "sizes are the operator's; see `size`", "region": _OPERATOR, "autoDeploy": _OPERATOR,

@@ -87,14 +87,17 @@ class Known:
         return f"${{resources.{self.resource}.{what}}}"
 
 
-TOLD = {
-    "POSTGRES_USER": "user", "POSTGRES_PASSWORD": "password", "POSTGRES_DB": "name", "POSTGRESQL_USERNAME": "user",
-    "POSTGRESQL_PASSWORD": "password", "POSTGRESQL_DATABASE": "name", "MYSQL_USER": "user",
-    "MYSQL_PASSWORD": "password", "MYSQL_ROOT_PASSWORD": "password", "MYSQL_DATABASE": "name",
-    "MARIADB_USER": "user", "MARIADB_PASSWORD": "password", "MARIADB_ROOT_PASSWORD": "password",
-    "MARIADB_DATABASE": "name", "RABBITMQ_DEFAULT_USER": "user", "RABBITMQ_DEFAULT_PASS": "password",
-    "REDIS_PASSWORD": "password", "MINIO_ROOT_USER": "access_key", "MINIO_ROOT_PASSWORD": "secret_key",
+_VARIABLES = {
+    "user": ("POSTGRES_USER", "POSTGRESQL_USERNAME", "MYSQL_USER", "MARIADB_USER", "RABBITMQ_DEFAULT_USER"),
+    "password": (
+        "POSTGRES_PASSWORD", "POSTGRESQL_PASSWORD", "MYSQL_PASSWORD", "MYSQL_ROOT_PASSWORD", "MARIADB_PASSWORD",
+        "MARIADB_ROOT_PASSWORD", "RABBITMQ_DEFAULT_PASS", "REDIS_PASSWORD",
+    ),
+    "name": ("POSTGRES_DB", "POSTGRESQL_DATABASE", "MYSQL_DATABASE", "MARIADB_DATABASE"),
+    "access_key": ("MINIO_ROOT_USER",),
+    "secret_key": ("MINIO_ROOT_PASSWORD",),
 }  # fmt: skip
+TOLD = {variable: what for what, variables in _VARIABLES.items() for variable in variables}
 """The variables of the usual images, and what they are when somebody asks for them."""
 
 _URL = re.compile(r"([a-z][\w+:-]{0,40})://(?:([^/@]*)@)?([^/:@?#,]+)(?::([^/?#,]*))?(/[^?#]*)?(?:\?(.*))?", re.ASCII)
