@@ -19,6 +19,7 @@ from previewbot.core.model import Size
 from previewbot.core.resources import Shelf
 from previewbot.rendering import Runtime, documents
 from previewbot.wire.blueprint import dump, parse
+from tests.judges.manifests import validated
 from tests.test_main import run
 from tests.wire.blueprint.stack import STACK
 
@@ -252,3 +253,10 @@ def test_the_operators_configuration_says_sizes_limits_and_domain_and_its_secret
     assert not (tmp_path / "state").exists()
     done = run("render", "-e", "production", "--config", "conf.yaml", "--json", cwd=tmp_path)
     assert "The configuration has no size `large`" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_kubernetes_knows_every_field_of_what_is_rendered(stack: Blueprint) -> None:
+    for environment in ("preview", "production"):
+        assert not validated("---\n".join(map(dump, documents(stack, environment, Runtime.KUBERNETES))))
