@@ -16,8 +16,9 @@ from previewbot.core.blueprint import PREVIEW
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
 from previewbot.core.masking import Mask
-from previewbot.core.model import InstanceState, Record, ReleaseState, Run
+from previewbot.core.model import InstanceState, Record, Run
 from previewbot.core.secrets import Scope
+from previewbot.core.situation import last_good
 from previewbot.places import Tools, open_place
 from previewbot.ports import Records, Runtime, Secrets
 from previewbot.settings import Settings
@@ -71,9 +72,8 @@ async def _find(records: Records, environment: str) -> Record:
 async def _serving(records: Records, runtime: Runtime, key: Key, service: str) -> str:
     """The revision that serves, if the job is laid with it."""
     observed = await runtime.observe(key)
-    serving = [each for each in await records.releases(key) if each.state is ReleaseState.SERVING]
-    serving.sort(key=lambda each: each.served_at or each.started_at)
-    running = observed.release(serving[-1].revision) if serving else None
+    good = last_good(await records.releases(key), observed)
+    running = observed.release(good.revision) if good else None
     laid = [each.service for each in running.instances if each.state is InstanceState.LAID] if running else []
     jobs = [each for each in laid if "." not in each]
     if running is None or service not in jobs:

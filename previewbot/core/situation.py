@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from previewbot.core.desire import Desired
 from previewbot.core.model import BuildRecord, Observed, Record, ReleaseRecord, ReleaseSpec, ReleaseState
+
+
+def last_good(releases: Sequence[ReleaseRecord], observed: Observed) -> ReleaseRecord | None:
+    """The newest release that serves and is still there."""
+    serving = [each for each in releases if each.state is ReleaseState.SERVING and observed.release(each.revision)]
+    return max(serving, key=lambda each: each.served_at or each.started_at, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +42,7 @@ class Situation:
     @property
     def last_good(self) -> ReleaseRecord | None:
         """The newest release that serves and is still there."""
-        serving = [
-            each
-            for each in self.releases
-            if each.state is ReleaseState.SERVING and self.observed.release(each.revision)
-        ]
-        return max(serving, key=lambda each: each.served_at or each.started_at, default=None)
+        return last_good(self.releases, self.observed)
 
     def superseding(self, release: ReleaseSpec) -> ReleaseRecord | None:
         """The release that still serves beside a newer one."""

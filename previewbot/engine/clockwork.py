@@ -10,7 +10,8 @@ import structlog
 
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import ReleaseState, State
+from previewbot.core.model import State
+from previewbot.core.situation import last_good
 from previewbot.core.timetable import Turn, minute_of, turns, until_next
 from previewbot.engine.world import World
 
@@ -40,8 +41,7 @@ class Clockwork:
     async def _look(self, key: Key, minute: datetime) -> None:
         try:
             observed, releases = await asyncio.gather(self.world.runtime.observe(key), self.world.store.releases(key))
-            serving = [each for each in releases if each.state is ReleaseState.SERVING]
-            good = max(serving, key=lambda each: each.served_at or each.started_at, default=None)
+            good = last_good(releases, observed)
             running = observed.release(good.revision) if good else None
             for turn in turns(running, minute) if running else ():
                 await self._take(key, running.revision if running else "", turn)
