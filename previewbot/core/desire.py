@@ -7,13 +7,24 @@ from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 
 from previewbot.core import stages
-from previewbot.core.blueprint import PREVIEW, Blueprint, Build, Filters, Flaw, Hook, ResourceType, Service
-from previewbot.core.filling import ARGUMENT, Filling, Urls, is_sealed
+from previewbot.core.blueprint import (
+    PREVIEW,
+    Blueprint,
+    Build,
+    Filters,
+    Flaw,
+    Health,
+    Hook,
+    Kind,
+    ResourceType,
+    Service,
+)
+from previewbot.core.filling import ARGUMENT, Filling, Urls
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import HookPoint, ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
 from previewbot.core.references import resources_of
 from previewbot.core.resources import SERVERS, Shelf, Spot, server, volume
-from previewbot.core.secrets import Versions
+from previewbot.core.secrets import Versions, divide
 
 FALLBACK_FILTERS = Filters(
     drafts=False,
@@ -228,16 +239,31 @@ def _with_hooks(
 def _job(  # noqa: PLR0917 - each is a part of it
     name: str, point: HookPoint, hook: Hook, services: tuple[ServiceSpec, ...], filling: Filling
 ) -> ServiceSpec:
-    """A job in the place of a service; no service has a dot in its name, as ``name`` has."""
+    """The job that a hook is: a command in the place of a service, which nobody calls.
+
+    No service has a dot in its name, as ``name`` has.
+    """
     of = next(each for each in services if each.name == hook.service)
     command, sealed = filling.command(hook.command, hook.service)
     kept = {each: template for each, template in of.sealed.items() if not each.startswith(ARGUMENT)}
-    job = stages.hook(name, point, replace(hook, command=command), of)
-    return replace(job, sealed=kept | dict(sealed))
+    return replace(
+        of,
+        name=name,
+        kind=Kind.JOB,
+        hook=point,
+        command=command,
+        health=Health(timeout=hook.timeout),
+        port=None,
+        host=None,
+        replicas=1,
+        after=(),
+        schedule=None,
+        sealed=kept | dict(sealed),
+    )
 
 
 def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> ServiceSpec:
-    variables = filling.variables(service)
+    env, sealed = divide(filling.variables(service))
     command, arguments = filling.command(service.command or (), service.name)
     volumes = {each.name: each for each in filling.blueprint.resources}
     return ServiceSpec(
@@ -248,13 +274,13 @@ def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> Se
         port=service.port,
         host=basis.hosts.get(service.name),
         health=service.health,
-        env={name: "".join(map(str, each)) for name, each in variables.items() if not is_sealed(each)},
+        env=env,
         replicas=service.replicas,
         kind=service.kind,
         schedule=service.schedule,
         size=basis.shelf.size(service.size),
         after=service.depends_on,
-        sealed={name: each for name, each in variables.items() if is_sealed(each)} | dict(arguments),
+        sealed={**sealed, **arguments},
         volumes={path: volume(volumes[name]) for name, path in service.volumes.items()},
         needs=tuple(volume(volumes[name]) for name in resources_of(service) if volumes[name].type in SERVERS),
     )

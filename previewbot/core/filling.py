@@ -9,7 +9,7 @@ from previewbot.core import resources
 from previewbot.core.blueprint import PREVIEW, Blueprint, Build, Service
 from previewbot.core.model import PullRequest
 from previewbot.core.references import Reference, split
-from previewbot.core.secrets import Seal, Template, Versions
+from previewbot.core.secrets import Seal, Template, Versions, divide, plain
 
 Urls = Mapping[str, str]
 """Service name to URL."""
@@ -37,10 +37,10 @@ class Filling:
 
     def plain(self, text: str) -> str:
         """Fill a text that may hold no secret; ``LookupError`` where it does."""
-        made = self.template(text, "")
-        if any(isinstance(part, Seal) for part in made):
+        made = plain(self.template(text, ""))
+        if made is None:
             raise LookupError("a secret stands where none may")
-        return "".join(map(str, made))
+        return made
 
     def build(self, build: Build) -> Build:
         """Fill the arguments of a build: an image differs by what it was told."""
@@ -92,9 +92,9 @@ class Filling:
 
     def command(self, words: tuple[str, ...], service: str) -> tuple[tuple[str, ...], Mapping[str, Template]]:
         """A command without what is secret of it, and that as variables, each named after its ``argument``."""
-        made = [self.template(word, service) for word in words]
-        sealed = {argument(place): each for place, each in enumerate(made) if is_sealed(each)}
-        return tuple("" if is_sealed(each) else "".join(map(str, each)) for each in made), sealed
+        made = {argument(place): self.template(word, service) for place, word in enumerate(words)}
+        known, sealed = divide(made)
+        return tuple(known.get(name, "") for name in made), sealed
 
     def _told(self, service: Service) -> dict[str, str]:
         """What previewbot tells a service, under what the blueprint gives it."""
@@ -113,8 +113,3 @@ class Filling:
         if service.port:
             told["PORT"] = str(service.port)
         return told
-
-
-def is_sealed(template: Template) -> bool:
-    """Whether a text has a secret in it."""
-    return any(isinstance(part, Seal) for part in template)

@@ -163,7 +163,7 @@ def _present(situation: Situation, present: Present) -> Plan:
     good = situation.superseding(release)
     kept = () if any(isinstance(each, Route) for each in made.actions) else _keep_routes(situation, good)
     stale = _retire(situation, present)
-    services = tuple(line(situation, service) for service in release.services if not service.hook)
+    services = tuple(line(situation, release, service) for service in release.services if not service.hook)
     status = replace(made.status, commit=release.commit, services=services, last_good=good)
     mended = () if any(isinstance(each, Prepare) for each in made.actions) else _mend(situation, release.revision)
     actions = (*cancels, *mended, *supply.actions, *made.actions, *kept, *stale.actions)

@@ -14,7 +14,7 @@ from string import Formatter
 from previewbot.core.blueprint import Health, Resource, ResourceType
 from previewbot.core.ids import Key, digest, slug
 from previewbot.core.model import ReleaseSpec, ServiceSpec, Size
-from previewbot.core.secrets import Seal, Template
+from previewbot.core.secrets import Seal, Template, divide
 
 USER = "app"
 """The user, and the name of the database, in every one."""
@@ -156,7 +156,7 @@ def server(resource: Resource, password: Seal, spot: Spot) -> ReleaseSpec:
     """A server as a release of its own."""
     kit = KITS[resource.type]
     told = fields(resource, password)
-    env = {name: fill(value, told) for name, value in kit.env.items()}
+    env, sealed = divide({name: fill(value, told) for name, value in kit.env.items()})
     service = ServiceSpec(
         name=resource.name,
         image=f"{spot.shelf.images.get(resource.type, kit.image)}:{resource.version or kit.version}",
@@ -165,10 +165,10 @@ def server(resource: Resource, password: Seal, spot: Spot) -> ReleaseSpec:
         port=kit.port,
         host=None,
         health=Health(timeout=_START),
-        env={name: "".join(map(str, value)) for name, value in env.items() if password not in value},
+        env=env,
         replicas=1,
         size=spot.shelf.size(resource.size),
-        sealed={name: value for name, value in env.items() if password in value},
+        sealed=sealed,
         volumes={kit.folder: volume(resource)},
         user=kit.uid,
     )

@@ -114,6 +114,17 @@ def _length(blueprint: Blueprint, name: str) -> int | None:
     return next((each.generate for each in blueprint.secrets if each.name == name), None)
 
 
+def plain(template: Template) -> str | None:
+    """The text, where there is no secret in it."""
+    return None if any(isinstance(part, Seal) for part in template) else "".join(map(str, template))
+
+
+def divide(templates: Mapping[str, Template]) -> tuple[dict[str, str], dict[str, Template]]:
+    """Tell plain texts from those with secrets in them."""
+    known = {name: text for name, each in templates.items() if (text := plain(each)) is not None}
+    return known, {name: each for name, each in templates.items() if name not in known}
+
+
 def seals(templates: Mapping[str, Template]) -> frozenset[Seal]:
     """The secrets that belong in some texts."""
     return frozenset(part for each in templates.values() for part in each if isinstance(part, Seal))

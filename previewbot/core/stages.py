@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from previewbot.core.blueprint import Health, Hook, Kind
-from previewbot.core.model import HookPoint, InstanceState, ReleaseSpec, Running, ServiceSpec
+from previewbot.core.model import InstanceState, ReleaseSpec, Running, ServiceSpec
 
 DESTROY_HOOK = "hook.destroy"
 _WELL = (InstanceState.READY, InstanceState.DONE, InstanceState.LAID)
-
-
-def hook(name: str, point: HookPoint, wanted: Hook, of: ServiceSpec) -> ServiceSpec:
-    """The job that a hook is: a command in the image and with the variables of a service, and nobody calls it."""
-    return ServiceSpec(
-        name=name,
-        image=of.image,
-        build=of.build,
-        command=wanted.command,
-        port=None,
-        host=None,
-        health=Health(timeout=wanted.timeout),
-        env=of.env,
-        replicas=1,
-        kind=Kind.JOB,
-        hook=point,
-        size=of.size,
-        sealed=of.sealed,
-        volumes=of.volumes,
-        needs=of.needs,
-    )
 
 
 def due(release: ReleaseSpec, running: Running | None, *, served: bool) -> frozenset[str]:
@@ -40,7 +18,7 @@ def due(release: ReleaseSpec, running: Running | None, *, served: bool) -> froze
     """
     found = _counts(release, running)
     waits = {} if served else {each.name: each.after for each in release.services}
-    wanted = [each for each in release.services if not (served and each.hook and not each.is_laid)]
+    wanted = _wanted(release, served=served)
     missing = {
         each.name
         for each in wanted
@@ -53,11 +31,7 @@ def due(release: ReleaseSpec, running: Running | None, *, served: bool) -> froze
 
 def is_up(release: ReleaseSpec, running: Running, *, served: bool) -> bool:
     """Whether everything of a release is healthy, or over and ended well."""
-    return all(
-        _is_well(release, running, each.name)
-        for each in release.services
-        if not (served and each.hook and not each.is_laid)
-    )
+    return all(_is_well(release, running, each.name) for each in _wanted(release, served=served))
 
 
 def seeded(release: ReleaseSpec, running: Running | None) -> frozenset[str]:
@@ -65,6 +39,11 @@ def seeded(release: ReleaseSpec, running: Running | None) -> frozenset[str]:
     jobs = {each.name: each.seeds for each in release.services if each.seeds}
     done = (each.service for each in running.instances if each.state is InstanceState.DONE) if running else ()
     return frozenset(volume for name in done if (volume := jobs.get(name)))
+
+
+def _wanted(release: ReleaseSpec, *, served: bool) -> Sequence[ServiceSpec]:
+    """What should be there: once it served, all but the hooks that ran before it did."""
+    return [each for each in release.services if not served or not each.hook or each.is_laid]
 
 
 def _counts(release: ReleaseSpec, running: Running | None) -> Mapping[str, int]:

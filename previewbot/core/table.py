@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 
-from previewbot.core.desire import Present
-from previewbot.core.model import BuildRecord, BuildState, InstanceState, ServiceLine, ServiceSpec
+from previewbot.core.model import BuildRecord, BuildState, InstanceState, ReleaseSpec, ServiceLine, ServiceSpec
 from previewbot.core.situation import Situation
 
 
@@ -15,27 +13,22 @@ def has_failed(situation: Situation, build: BuildRecord) -> bool:
     return build.state is BuildState.FAILED and build.image not in situation.building
 
 
-def line(situation: Situation, service: ServiceSpec) -> ServiceLine:
+def line(situation: Situation, release: ReleaseSpec, service: ServiceSpec) -> ServiceLine:
     """Tell of one service of the release that should run."""
     remembered = situation.builds.get(service.image)
     return ServiceLine(
         name=service.name,
-        url=_urls(situation).get(service.name),
-        state=_service_state(situation, service),
-        image=_origin(situation, service, remembered),
+        url=release.urls.get(service.name),
+        state=_service_state(situation, release, service),
+        image=_origin(situation, release, service, remembered),
     )
 
 
-def _urls(situation: Situation) -> Mapping[str, str]:
-    return situation.desired.release.urls if isinstance(situation.desired, Present) else {}
-
-
-def _service_state(situation: Situation, service: ServiceSpec) -> str:
+def _service_state(situation: Situation, release: ReleaseSpec, service: ServiceSpec) -> str:
     if service.build and service.image not in situation.digests:
         remembered = situation.builds.get(service.image)
         return "failed" if remembered and has_failed(situation, remembered) else "building"
-    revision = situation.desired.release.revision if isinstance(situation.desired, Present) else ""
-    running = situation.observed.release(revision)
+    running = situation.observed.release(release.revision)
     instances = running.of(service.name) if running else ()
     if any(each.state is InstanceState.FAILED for each in instances):
         return "failed"
@@ -45,14 +38,13 @@ def _service_state(situation: Situation, service: ServiceSpec) -> str:
     return "ready" if ready else "starting" if instances else "waiting"
 
 
-def _origin(situation: Situation, service: ServiceSpec, remembered: BuildRecord | None) -> str:
+def _origin(situation: Situation, release: ReleaseSpec, service: ServiceSpec, remembered: BuildRecord | None) -> str:
     """How the image came about, once it is there."""
     if service.build is None:
         return f"`{service.image}`"
     if service.image not in situation.digests or remembered is None or remembered.took is None:
         return ""
-    commit = situation.desired.release.commit if isinstance(situation.desired, Present) else ""
-    if remembered.commit == commit:
+    if remembered.commit == release.commit:
         return f"built in {seconds(remembered.took)}"
     return f"reused, unchanged since `{remembered.commit[:7]}`"
 
