@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from previewbot.core.blueprint import Blueprint, Override, Resource, Service
+from previewbot.core.blueprint import Blueprint, Environment, Override, Resource, Service
 
 _NONE = Override()
 
@@ -12,8 +12,11 @@ _NONE = Override()
 def apply(blueprint: Blueprint, environment: str) -> Blueprint:
     """The blueprint as it holds for an environment; one that declares nothing is as everywhere."""
     declared = blueprint.environments.get(environment)
-    if declared is None:
-        return blueprint
+    return overridden(blueprint, declared) if declared else blueprint
+
+
+def overridden(blueprint: Blueprint, declared: Environment) -> Blueprint:
+    """The blueprint with what an environment declares."""
     services = tuple(_service(each, declared.services.get(each.name, _NONE)) for each in blueprint.services)
     resources = tuple(_resource(each, declared.resources.get(each.name, _NONE)) for each in blueprint.resources)
     return replace(blueprint, services=services, resources=resources)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from previewbot.core.blueprint import PREVIEW, Blueprint, Environment, Kind, Override, Resource, Service
+from previewbot.core.blueprint import PREVIEW, Blueprint, Environment, Resource, Service
+from previewbot.core.environments import overridden
 
 Value = str | int | bool | None
 
@@ -36,26 +37,25 @@ def differences(blueprint: Blueprint, left: Environment, right: Environment) -> 
 
 def _parameters(blueprint: Blueprint, left: Environment, right: Environment) -> Iterator[Difference]:
     yield Difference("environment", "domain", left.domain, right.domain)
-    for service in blueprint.services:
-        one, other = (_of_service(service, each.services.get(service.name, Override())) for each in (left, right))
-        for parameter in one:
-            yield Difference(f"service {service.name}", parameter, one[parameter], other[parameter])
-    for resource in blueprint.resources:
-        one, other = (_of_resource(resource, each) for each in (left, right))
-        for parameter in one:
-            yield Difference(f"resource {resource.name}", parameter, one[parameter], other[parameter])
+    one, other = overridden(blueprint, left), overridden(blueprint, right)
+    for each, twin in zip(one.services, other.services, strict=True):
+        yield from _compared(f"service {each.name}", _of_service(each), _of_service(twin))
+    for resource, its_twin in zip(one.resources, other.resources, strict=True):
+        yield from _compared(f"resource {resource.name}", _of_resource(resource, left), _of_resource(its_twin, right))
 
 
-def _of_service(service: Service, override: Override) -> dict[str, Value]:
-    values: dict[str, Value] = {"size": override.size or service.size}
+def _compared(of: str, left: Mapping[str, Value], right: Mapping[str, Value]) -> Iterator[Difference]:
+    return (Difference(of, parameter, left[parameter], right[parameter]) for parameter in left)
+
+
+def _of_service(service: Service) -> dict[str, Value]:
+    values: dict[str, Value] = {"size": service.size}
     if service.kind.stays:
-        values["replicas"] = override.replicas or service.replicas
-    if service.kind == Kind.CRON:
-        values["schedule"] = override.schedule is not False
+        values["replicas"] = service.replicas
+    if service.schedule is not None:
+        values["schedule"] = service.schedule.enabled
     return values
 
 
 def _of_resource(resource: Resource, environment: Environment) -> dict[str, Value]:
-    override = environment.resources.get(resource.name, Override())
-    backups = None if environment.name == PREVIEW else override.backups or resource.backups
-    return {"size": override.size or resource.size, "backups": backups}
+    return {"size": resource.size, "backups": None if environment.name == PREVIEW else resource.backups}
