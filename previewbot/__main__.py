@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from previewbot.adoption import init
-from previewbot.console import CONFIG, Config, Json, fail, guard, iso, load, read_blueprint, say
+from previewbot.console import CONFIG, Config, Json, fail, guard, iso, load, named, read_blueprint, say
 from previewbot.keyring import cli as secrets_cli
 from previewbot.rendering import render
 
@@ -94,15 +94,11 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show what two environments of a blueprint have otherwise: declared parameters, and nothing else."""
-    from previewbot.core.blueprint import PREVIEW
-    from previewbot.core.parity import differences, environment_of
+    from previewbot.core.parity import differences
     from previewbot.wire.blueprint import compared
 
     blueprint = read_blueprint("diff A B FILE", file, as_json=as_json)
-    one, other = environment_of(blueprint, left), environment_of(blueprint, right)
-    if not one or not other:
-        known = ", ".join(dict.fromkeys((PREVIEW, *blueprint.environments)))
-        fail(f"{file} has no environment `{right if one else left}`.", f"It has {known}.", "Name two of those.", code=2)
+    one, other = (named(blueprint, file, each, "Name two of those.") for each in (left, right))
     found = differences(blueprint, one, other)
     if as_json:
         say(json.dumps([dataclasses.asdict(each) for each in found], indent=2))

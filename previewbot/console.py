@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from previewbot.core.blueprint import Blueprint
+    from previewbot.core.blueprint import Blueprint, Environment
     from previewbot.settings import Settings
 
 T = TypeVar("T")
@@ -25,6 +25,17 @@ T = TypeVar("T")
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 CONFIG = Path("config/previewbot.yaml")
+
+
+class Part(NamedTuple):
+    """What a command works with, as people call it, and the setting that is about it."""
+
+    name: str
+    setting: str
+
+
+DATABASE = Part("database", "storage.database_url")
+SECRETS = Part("secrets", "secrets.key_file")
 
 
 def read_blueprint(usage: str, file: Path, *, as_json: bool) -> Blueprint:
@@ -47,6 +58,18 @@ def read_blueprint(usage: str, file: Path, *, as_json: bool) -> Blueprint:
     raise typer.Exit(1)
 
 
+def named(blueprint: Blueprint, file: Path, name: str, fix: str) -> Environment:
+    """Find an environment of a blueprint; where there is none of that name, say which there are, and end."""
+    from previewbot.core.blueprint import PREVIEW
+    from previewbot.core.parity import environment_of
+
+    found = environment_of(blueprint, name)
+    if not found:
+        known = ", ".join(dict.fromkeys((PREVIEW, *blueprint.environments)))
+        fail(f"{file} has no environment `{name}`.", f"It has {known}.", fix, code=2)
+    return found
+
+
 def load(config: Path) -> Settings:
     """Read the configuration; where that fails, say every fault, and end."""
     from previewbot import settings as configuration
@@ -65,16 +88,14 @@ def load(config: Path) -> Settings:
     return settings
 
 
-def guard(run: Callable[[Settings], Coroutine[Any, Any, T]], settings: Settings, *, secrets: bool = False) -> T:
-    """Run what needs the database or the secrets; where that fails, say why, and end."""
+def guard(run: Callable[[Settings], Coroutine[Any, Any, T]], settings: Settings, *, of: Part = DATABASE) -> T:
+    """Run what needs a part of previewbot; where that fails, say why, and end."""
     from previewbot.core.errors import Refused, Transient
 
     try:
         return asyncio.run(run(settings))
     except (Refused, Transient) as error:
-        if secrets:
-            fail("The secrets cannot be used.", str(error), "Check storage.folder and secrets.key_file.")
-        fail("The database cannot be used.", str(error), "Check storage.folder and storage.database_url.")
+        fail(f"The {of.name} cannot be used.", str(error), f"Check storage.folder and {of.setting}.")
 
 
 def iso(value: object) -> str:

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import getpass
 import json
-import secrets
-import string
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from previewbot.console import CONFIG, Config, Json, fail, guard, load, read_blueprint, say
+from previewbot.console import CONFIG, SECRETS, Config, Json, fail, guard, load, read_blueprint, say
 from previewbot.core.blueprint import PREVIEW
 
 if TYPE_CHECKING:
@@ -55,7 +53,7 @@ def rotate(  # noqa: PLR0917 - the signature is the command line's
 ) -> None:
     """Replace a secret that is set already, by what is on standard input or by one that is made."""
     from previewbot.core.secrets import Scope
-    from previewbot.ports import Value
+    from previewbot.engine import vault
 
     _no_value(extra)
     wanted = _name(service, name)
@@ -63,10 +61,9 @@ def rotate(  # noqa: PLR0917 - the signature is the command line's
     async def is_set(settings: Settings) -> bool:
         return wanted in await _store(settings).versions(Scope(_checked(app), _checked(kind)))
 
-    if not guard(is_set, load(config), secrets=True):
+    if not guard(is_set, load(config), of=SECRETS):
         fail(f"{name} of {app} is not set for {kind}.", "Only what is set can be rotated.", "previewbot secrets set …")
-    letters = string.ascii_letters + string.digits
-    value = Value("".join(secrets.choice(letters) for _ in range(generate))) if generate else _given()
+    value = vault.generate(generate) if generate else _given()
     _write(config, app, kind, wanted, value)
     say(f"{name} of {app} is rotated for {kind}. What runs gets it with its next push or `/redeploy`.")
 
@@ -83,7 +80,7 @@ def remove(  # noqa: PLR0917 - the signature is the command line's
     async def run(settings: Settings) -> bool:
         return await _store(settings).remove(Scope(_checked(app), _checked(kind)), wanted)
 
-    if not guard(run, load(config), secrets=True):
+    if not guard(run, load(config), of=SECRETS):
         fail(f"{name} of {app} was not set for {kind}.", "Nothing was removed.", f"previewbot secrets list {app}")
     say(f"{name} of {app} is removed for {kind}.")
 
@@ -97,7 +94,7 @@ def list_secrets(app: App, kind: Kind = PREVIEW, config: Config = CONFIG, as_jso
         found = await _store(settings).versions(Scope(_checked(app), _checked(kind)))
         return [{"name": each.name, "owner": each.owner, "version": found[each]} for each in sorted(found)]
 
-    rows = guard(run, load(config), secrets=True)
+    rows = guard(run, load(config), of=SECRETS)
     if as_json:
         say(json.dumps(rows, indent=2))
         return
@@ -121,7 +118,7 @@ def check(
     async def run(settings: Settings) -> list[dict[str, str]]:
         return [row for each in kinds for row in await _look(_store(settings), blueprint, _checked(each))]
 
-    rows = guard(run, load(config), secrets=True)
+    rows = guard(run, load(config), of=SECRETS)
     if as_json:
         say(json.dumps(rows, indent=2))
     elif not rows:
@@ -157,7 +154,7 @@ def _write(config: Path, app: str, kind: str, name: SecretName, value: Value) ->
     async def run(settings: Settings) -> None:
         await _store(settings).put(Scope(_checked(app), _checked(kind)), name, value)
 
-    guard(run, load(config), secrets=True)
+    guard(run, load(config), of=SECRETS)
 
 
 def _store(settings: Settings) -> Secrets:

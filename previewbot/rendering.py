@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from previewbot.console import Json, fail, load, read_blueprint, say
+from previewbot.console import Json, load, named, read_blueprint, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,14 +47,10 @@ def render(
     as_json: Json = False,
 ) -> None:
     """Show what an environment would run: every override applied, nothing asked, nothing started, no secret read."""
-    from previewbot.core.blueprint import PREVIEW
-    from previewbot.core.parity import environment_of
     from previewbot.wire.blueprint import dump
 
     blueprint = read_blueprint("render FILE", file, as_json=as_json)
-    if not environment_of(blueprint, environment):
-        known = ", ".join(dict.fromkeys((PREVIEW, *blueprint.environments)))
-        fail(f"{file} has no environment `{environment}`.", f"It has {known}.", "Name one of those.", code=2)
+    named(blueprint, file, environment, "Name one of those.")
     settings = load(config) if config else None
     place = runtime or Runtime(settings.runtime if settings else Runtime.DOCKER)
     found = documents(blueprint, environment, place, settings)

@@ -39,7 +39,7 @@ async def look(world: World, record: Record, blueprint: Blueprint) -> tuple[Vers
         record = replace(record, keeps_secrets=True)
         await world.store.save(record)
     for name, length in lacking.items():
-        there[name] = await world.secrets.put(own, name, Value(_make(length)))
+        there[name] = await world.secrets.put(own, name, generate(length))
     return Versions(shared, there), record
 
 
@@ -78,5 +78,6 @@ def _own(app: str, key: Key) -> Scope:
     return Scope(app, PREVIEW, str(key))
 
 
-def _make(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+def generate(length: int) -> Value:
+    """Make a value that needs no quoting anywhere."""
+    return Value("".join(secrets.choice(_ALPHABET) for _ in range(length)))
