@@ -10,12 +10,14 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from previewbot.adapters.building import leash
 from previewbot.adapters.buildkit.answers import OPERATOR
 from previewbot.adapters.buildkit.login import Login
+from previewbot.adapters.processes import end, start
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Reason
 
@@ -74,21 +76,22 @@ class Kit:
 
     async def check(self) -> str:
         """Describe it in a line; ``Transient`` where it does not answer, ``Refused`` where it cannot be called."""
-        process = await asyncio.create_subprocess_exec(
+        process = await start(
             *self.command(),
             "debug",
             "workers",
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
             env=self.environment(Path("/nonexistent")),
+            folder=Path(),
+            stderr=subprocess.STDOUT,
         )
         try:
-            said, _ = await asyncio.wait_for(process.communicate(), _CHECK_LIMIT)
+            async with asyncio.timeout(_CHECK_LIMIT):
+                said = await process.stdout.read() if process.stdout else b""
+                await process.wait()
         except TimeoutError:
-            process.kill()
-            await process.wait()
             raise Transient(f"BuildKit at {self.address} does not answer within {_CHECK_LIMIT:g} s.") from None
+        finally:
+            await end(process)
         text = " ".join(said.decode("utf-8", "replace").split())
         if process.returncode:
             raise Transient(f"BuildKit at {self.address} cannot be reached: {text[-_KEPT:]}")
