@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -178,10 +178,14 @@ async def test_an_app_that_changes_its_name_leaves_nothing_behind(city: Town) ->
     assert own == [Scope("store", "preview", str(city.key(pull)))]
 
 
+def _failing(name: str, words: str) -> Callable[[ServiceSpec], Behaviour]:
+    """One service ends with these last words, and everything else is well."""
+    failed = Behaviour(InstanceState.FAILED, "exits with code 1", (words,))
+    return lambda spec: failed if spec.name == name else READY
+
+
 async def test_secrets_are_hidden_in_the_last_words_of_a_program(city: Town) -> None:
-    city.runtime.behave = lambda spec: (
-        Behaviour(InstanceState.FAILED, "exits with code 1", ("bad key sk_live_4242",)) if spec.name == "web" else READY
-    )
+    city.runtime.behave = _failing("web", "bad key sk_live_4242")
     pull = await city.open(files={"previewbot.yaml": STACK})
     text = city.comment(pull)
     assert "bad key •••" in text
@@ -189,9 +193,7 @@ async def test_secrets_are_hidden_in_the_last_words_of_a_program(city: Town) -> 
 
 
 async def test_a_database_that_does_not_come_up_is_told(city: Town) -> None:
-    city.runtime.behave = lambda spec: (
-        Behaviour(InstanceState.FAILED, "exits with code 1", ("no space left",)) if spec.name == "db" else READY
-    )
+    city.runtime.behave = _failing("db", "no space left")
     pull = await city.open(files={"previewbot.yaml": STACK})
     text = city.comment(pull)
     assert "resource **db** exits with code 1" in text
