@@ -172,5 +172,5 @@ def server(resource: Resource, password: Seal, spot: Spot) -> ReleaseSpec:
         volumes={kit.folder: volume(resource)},
         user=kit.uid,
     )
-    revision = f"{resource.name}-{digest('resource-1', repr(service), length=8)}"
+    revision = digest("resource-1", repr(service), length=12)
     return ReleaseSpec(spot.key, revision, spot.app, "", (service,), resource=resource.name)

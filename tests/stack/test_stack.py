@@ -163,8 +163,11 @@ def _database(ground: EngineGround, pull: Pull) -> str:
     """The address of a preview's database on its own network."""
     client = ground.client()
     try:
-        wanted = {"label": ["previewbot.resource=db"]}
-        (found,) = [each for each in client.containers(filters=wanted) if f"-{pull.number}-db-" in each["Names"][0]]
+        (found,) = [
+            each
+            for each in client.containers(filters={"label": ["previewbot.resource=db"]})
+            if each["Labels"]["previewbot.key"].endswith(f"-{pull.number}")
+        ]
         (network,) = found["NetworkSettings"]["Networks"].values()
         return str(network["IPAddress"])
     finally:

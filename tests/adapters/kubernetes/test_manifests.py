@@ -18,9 +18,11 @@ from previewbot.adapters.kubernetes.names import Names, object_name
 from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Routing
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.adapters.kubernetes.workload import Berth, Program
-from previewbot.core.blueprint import Build, Health
+from previewbot.core.blueprint import Build, Health, Resource, ResourceType
 from previewbot.core.ids import Key
 from previewbot.core.model import ServiceSpec, Size
+from previewbot.core.resources import Shelf, Spot, server
+from previewbot.core.secrets import Seal, SecretName
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 KEY = Key(1296269, 42)
@@ -160,3 +162,13 @@ def test_a_secret_is_in_an_object_of_its_own_and_nowhere_else() -> None:
     secret = workload.secret(berth, {"TOKEN": "hunter2"}, made | {"metadata": made["metadata"] | {"uid": "1"}})
     assert secret["data"] == {"TOKEN": "aHVudGVyMg=="}
     assert secret["metadata"]["ownerReferences"][0]["uid"] == "1"
+
+
+def test_every_version_of_a_resource_is_an_object_of_its_own_however_long_its_name() -> None:
+    password = Seal(SecretName("analytics-events", "password"), "1", own=True)
+    names = set()
+    for version in ("16", "17"):
+        resource = Resource("analytics-events", ResourceType.POSTGRES, version=version)
+        made = server(resource, password, Spot(PLACE.key, "shop", Shelf()))
+        names.add(Berth(PLACE, made.revision, made.services[0], made.resource).name)
+    assert len(names) == 2
