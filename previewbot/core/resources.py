@@ -20,6 +20,11 @@ USER = "app"
 """The user, and the name of the database, in every one."""
 _PLACE = "{password}"
 """Where the password of an environment belongs."""
+_REDIS = r"""umask 077
+printf 'requirepass %s\nappendonly yes\ndir /data\n' "$REDIS_PASSWORD" > /tmp/redis.conf
+exec redis-server /tmp/redis.conf"""
+"""Its settings are read from a file, since an argument would show in every list of programs; and the server itself is
+told to end, so that it writes down what it still has."""
 _START = timedelta(minutes=3)
 """How long a server may take to its first answer: databases make their files first."""
 
@@ -81,8 +86,7 @@ KITS: Mapping[ResourceType, Kit] = {
         "/data",
         999,
         {"REDIS_PASSWORD": _PLACE},
-        # Read from its standard input: an argument would show in every list of programs.
-        ("sh", "-c", """printf 'requirepass %s\\nappendonly yes\\ndir /data\\n' "$REDIS_PASSWORD" | redis-server -"""),
+        ("sh", "-c", _REDIS),
         user="default",
     ),
     ResourceType.RABBITMQ: Kit(
