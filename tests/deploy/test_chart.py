@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel
 
-from previewbot.settings import Settings, load
+from previewbot.settings import load
 from tests.cluster.state import Cluster
 from tests.deploy.chart import CHART, HOME, LEAST, SETS, Thing, one, render, things, write
 from tests.judges.manifests import checked, validated
@@ -22,18 +22,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 WORKLOADS = [name for name in SETS if name != "account"]
 SNAPSHOTS = Path("tests/adapters/kubernetes/snapshots")
-CHART_SAYS = {
-    "instance", "runtime", "docker", "caddy",
-    "github.private_key_file", "github.webhook_secret_files",
-    "server.host", "server.port", "server.pages_token_file",
-    "storage.folder", "storage.database_url",
-    "previews.domain", "kubernetes.kubeconfig", "kubernetes.context",
-    "buildkit.tls_ca_file", "buildkit.tls_certificate_file", "buildkit.tls_key_file", "buildkit.buildctl",
-    "registry.username", "registry.password_file", "registry.docker_config_file", "registry.pull_secret_file",
-    "registry.ca_file", "registry.plain_http", "secrets.key_file",
-}  # fmt: skip
-"""Settings that are no values: the chart knows them itself, or a pod has no use for them."""
-
 CHECKOV = {
     ("CKV_K8S_21", "Role"): "the addresses of the cluster's API stand in the namespace default, which nobody chose",
     ("CKV_K8S_21", "RoleBinding"): "the same",
@@ -117,20 +105,6 @@ def test_the_configuration_in_it_is_one_that_previewbot_reads(name: str, cluster
     assert files
     assert {str(each.parent) for each in files} <= mounted
     assert str(settings.storage.folder) in mounted
-
-
-def test_every_setting_is_a_value_or_said_by_the_chart() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    sections = schema["properties"]["config"]["properties"]
-    values = {f"{section}.{name}" for section, shape in sections.items() for name in shape.get("properties", ())}
-    values |= {section for section, shape in sections.items() if "properties" not in shape}
-    known = set()
-    for section, field in Settings.model_fields.items():
-        of = field.annotation
-        is_section = isinstance(of, type) and issubclass(of, BaseModel) and section not in CHART_SAYS
-        known |= {f"{section}.{name}" for name in of.model_fields} if is_section else {section}  # type: ignore[union-attr]
-    assert values | CHART_SAYS == known
-    assert not values & CHART_SAYS
 
 
 def test_every_value_has_a_default_and_a_place_in_the_schema(cluster: Cluster) -> None:

@@ -58,7 +58,7 @@ class Progress:
         self._marked: re.Match[str] | None = None
         self._is_classic = False
         self.error: str | None = None
-        """The error that the command itself ended with; no line of the build's own can pass for it."""
+        """The error that the command itself ended with, on one line; no line of the build's own can pass for it."""
         self.disk_is_full = False
 
     @property
@@ -71,6 +71,8 @@ class Progress:
         line = _ESCAPES.sub("", line)
         if last_words := _LAST_WORDS.fullmatch(line[:_ERROR_LIMIT]):
             self.error = last_words[1]
+        elif self.error and not _NUMBERED.match(line):  # several errors of a registry come as several lines
+            self.error = f"{self.error} {line.strip()}".rstrip()[:_ERROR_LIMIT]
         line = line[:_LINE_LIMIT]
         self.disk_is_full = self.disk_is_full or "no space left on device" in line.lower()
         self._syntax = _SYNTAX.search(line) or self._syntax

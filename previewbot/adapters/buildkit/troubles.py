@@ -22,7 +22,8 @@ _BASE = re.compile(r"failed to solve: .*?failed to resolve source metadata for (
 
 _UNWELL = re.compile(
     r"\b(?:429|500|502|503|504)\b|too ?many ?requests|time-?out|deadline exceeded|\bEOF\b|no such host"
-    r"|server misbehaving|connection (?:refused|reset)|broken pipe|network is unreachable|no route to host|temporar",
+    r"|server misbehaving|connection (?:refused|reset)|broken pipe|network is unreachable|no route to host|temporar"
+    r"|blob unknown",  # a layer that it had when asked, and has not any more: the next push brings it
     re.IGNORECASE,
 )
 _FULL = re.compile(r"no space left|quota|\b507\b|insufficient storage", re.IGNORECASE)

@@ -148,3 +148,8 @@ def test_the_error_that_a_command_ends_with_is_kept_whole_and_no_output_passes_f
     long = "x" * 3000
     assert _read(f"{_NO_BASE}error: failed to push {long}: 401\n").error == f"failed to push {long}: 401"
     assert _read("#5 [1/1] RUN x\n#5 0.1 error: not this\n0.1 error: nor this\n").error is None
+
+
+def test_an_error_that_goes_on_over_lines_is_read_whole_and_a_step_is_no_part_of_it() -> None:
+    read = _read("error: failed to solve: errors:\nblob unknown: sha256:1\n#9 DONE 0.1s\nblob unknown: sha256:2\n")
+    assert read.error == "failed to solve: errors: blob unknown: sha256:1 blob unknown: sha256:2"

@@ -59,6 +59,11 @@ UNAVAILABLE = 'Unavailable: connection error: desc = "transport: Error while dia
             "The image was built, but the registry registry.test does not take it",
         ),
         (f"failed to solve: failed to push {IMAGE}: from PUT {BLOB}: 503 Service Unavailable", Kind.UNWELL, "503"),
+        (
+            f"failed to solve: failed to push {IMAGE}: errors: blob unknown: blob unknown to registry",
+            Kind.UNWELL,
+            "(errors: blob unknown",
+        ),
         (f"failed to solve: failed to push {IMAGE}: unknown: blob upload invalid", Kind.FINAL, "a quota may be full"),
         (
             (
