@@ -81,12 +81,12 @@ def documents(
 def remarks(blueprint: Blueprint, environment: str, settings: Settings | None) -> Sequence[str]:
     """Tell what is not shown as it would be."""
     from previewbot.core.blueprint import PREVIEW
-    from previewbot.core.desire import beyond, unknown_sizes
+    from previewbot.core.desire import unknown_sizes
     from previewbot.core.environments import apply
 
     own = apply(blueprint, environment)
     shelf = _terms(settings).shelf
-    told = [f"previewbot cannot run `{each}` yet: it would refuse this blueprint." for each in beyond(own)]
+    told = []
     sizes = ", ".join(f"`{each}`" for each in unknown_sizes(own, shelf.sizes))
     if sizes and settings:
         told.append(f"The configuration has no size {sizes}: previewbot would refuse this blueprint.")

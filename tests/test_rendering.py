@@ -94,9 +94,9 @@ def test_an_image_that_would_be_built_is_named_after_its_build(stack: Blueprint)
     assert "postgres:16.10" in pods
 
 
-def test_what_no_runtime_has_yet_is_shown_as_what_was_asked() -> None:
+def test_a_bucket_is_told_by_its_address() -> None:
     text = "version: 1\nservices: {web: {build: ., port: 80, env: {A: 'x${resources.f.url} $${B}'}}}\n"
-    assert "A=x<f.url> ${B}" in bodies(read(f"{text}resources: {{f: storage}}\n"))["web-0"]["Env"]
+    assert "A=xhttp://f:7070/app ${B}" in bodies(read(f"{text}resources: {{f: storage}}\n"))["web-0"]["Env"]
 
 
 def test_everything_belongs_to_one_namespace_that_is_fenced_in(stack: Blueprint) -> None:

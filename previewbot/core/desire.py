@@ -16,7 +16,6 @@ from previewbot.core.blueprint import (
     Health,
     Hook,
     Kind,
-    ResourceType,
     Service,
 )
 from previewbot.core.filling import ARGUMENT, Filling, Urls
@@ -128,18 +127,6 @@ def filtered(pull: PullRequest, filters: Filters, paths: tuple[str, ...] | None)
 
 def _matches(text: str, globs: tuple[str, ...]) -> bool:
     return any(fnmatchcase(text, glob) for glob in globs)
-
-
-UNSUPPORTED = (ResourceType.STORAGE, ResourceType.QUEUE)
-"""Types of resources that a blueprint may have, and no runtime runs yet."""
-
-
-def beyond(blueprint: Blueprint) -> tuple[str, ...]:
-    """Name what an app asks for and no runtime does yet: it is refused whole, for nothing starts half configured."""
-    parts = {
-        "type: storage and queue": any(each.type in UNSUPPORTED for each in blueprint.resources),
-    }
-    return tuple(name for name, asked in parts.items() if asked)
 
 
 def unknown_sizes(blueprint: Blueprint, known: Collection[str]) -> tuple[str, ...]:

@@ -5,16 +5,15 @@ Whatever only a commit, a cluster or a store knows is a placeholder, the same ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from previewbot.core import environments
-from previewbot.core.blueprint import PREVIEW, Blueprint, Build, Hook, Hooks, Resource, Service
-from previewbot.core.desire import UNSUPPORTED, Address, Basis, Present, host_names, present
+from previewbot.core.blueprint import PREVIEW, Blueprint, Build
+from previewbot.core.desire import Address, Basis, Present, host_names, present
 from previewbot.core.ids import Key, digest, host_label
 from previewbot.core.masking import MASK
 from previewbot.core.model import Person, PullRequest, ReleaseSpec, Repository
-from previewbot.core.references import Fault, parse
 from previewbot.core.resources import Shelf
 from previewbot.core.secrets import SHARED, SecretName, Versions, generated, open_all
 
@@ -87,49 +86,13 @@ def _versions(blueprint: Blueprint) -> Versions:
 
 
 def _known(blueprint: Blueprint, shelf: Shelf) -> Blueprint:
-    """The app without what cannot be shown: sizes that nobody defined, and references to what no runtime has yet."""
-    lacking = {each.name for each in blueprint.resources if each.type in UNSUPPORTED}
+    """The app without the sizes that nobody defined."""
 
-    def text(written: str) -> str:
-        return _without(written, lacking)
+    def known(name: str | None) -> str | None:
+        return name if name in shelf.sizes else None
 
     return replace(
         blueprint,
-        services=tuple(_service(each, shelf, text) for each in blueprint.services),
-        resources=tuple(_resource(each, shelf, text) for each in blueprint.resources),
-        hooks=Hooks(_hook(blueprint.hooks.release, text), _hook(blueprint.hooks.destroy, text)),
+        services=tuple(replace(each, size=known(each.size)) for each in blueprint.services),
+        resources=tuple(replace(each, size=known(each.size)) for each in blueprint.resources),
     )
-
-
-def _service(service: Service, shelf: Shelf, text: Callable[[str], str]) -> Service:
-    return replace(
-        service,
-        size=service.size if service.size in shelf.sizes else None,
-        env={name: text(value) for name, value in service.env.items()},
-        command=None if service.command is None else tuple(map(text, service.command)),
-    )
-
-
-def _resource(resource: Resource, shelf: Shelf, text: Callable[[str], str]) -> Resource:
-    size = resource.size if resource.size in shelf.sizes else None
-    return replace(resource, size=size, seed=_hook(resource.seed, text))
-
-
-def _hook(hook: Hook | None, text: Callable[[str], str]) -> Hook | None:
-    return None if hook is None else replace(hook, command=tuple(map(text, hook.command)))
-
-
-def _without(written: str, lacking: set[str]) -> str:
-    """A text that says ``<files.url>`` where no runtime has an answer."""
-    parts = parse(written)
-    if not lacking or isinstance(parts, Fault):
-        return written
-    made = ""
-    for part in parts:
-        if isinstance(part, str):
-            made += part.replace("${", "$${")
-        elif part.path[0] == "resources" and part.path[1] in lacking:
-            made += f"<{'.'.join(part.path[1:])}>"
-        else:
-            made += str(part)
-    return made

@@ -213,7 +213,9 @@ class ServiceSpec:
     seeds: str | None = None
     """The volume that it fills, once in the volume's life; not part of what a release is."""
     user: int | None = None
-    """The number of whom it runs as, where the image's own user will not do."""
+    """The number of whom it runs as, where the image's own user will not do; its volumes are that user's."""
+    entrypoint: tuple[str, ...] | None = None
+    """What takes the command, where that of the image will not do."""
 
     @property
     def is_laid(self) -> bool:

@@ -25,6 +25,14 @@ printf 'requirepass %s\nappendonly yes\ndir /data\n' "$REDIS_PASSWORD" > /tmp/re
 exec redis-server /tmp/redis.conf"""
 """Its settings are read from a file, since an argument would show in every list of programs; and the server itself is
 told to end, so that it writes down what it still has."""
+_VERSITY = r"""umask 077
+mkdir -p /data/buckets/app /data/facts
+exec versitygw posix --sidecar /data/facts /data/buckets"""
+"""A bucket is a folder; what is known of its objects is beside it, since not every file system takes attributes."""
+_REGION = "us-east-1"
+"""What a request is signed for, where there are no regions."""
+_SERVER = {"host": "{host}", "port": "{port}", "user": "{user}", "password": "{password}", "name": USER}
+"""What any server can be asked for, beside its URL."""
 _START = timedelta(minutes=3)
 """How long a server may take to its first answer: databases make their files first."""
 
@@ -37,14 +45,16 @@ class Kit:
     """Without its version."""
     version: str
     port: int
-    url: str
-    """How an app reaches it; ``{host}``, ``{port}``, ``{user}``, ``{password}``, ``{name}``."""
+    facts: Mapping[str, str]
+    """What a reference can ask for; ``{host}``, ``{port}``, ``{user}`` and ``{password}`` stand for their values."""
     folder: str
     """Where its data is."""
     uid: int
     """Whom it runs as: the user that the official image has for it, never root."""
     env: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    """What takes the command, where that of the image will not do."""
     user: str = USER
 
 
@@ -53,7 +63,7 @@ KITS: Mapping[ResourceType, Kit] = {
         "postgres",
         "17",
         5432,
-        "postgresql://{user}:{password}@{host}:{port}/{name}",
+        {**_SERVER, "url": f"postgresql://{{user}}:{{password}}@{{host}}:{{port}}/{USER}"},
         "/var/lib/postgresql/data",
         999,
         # A folder below the volume's own, which may hold what its file system put there.
@@ -68,7 +78,7 @@ KITS: Mapping[ResourceType, Kit] = {
         "mysql",
         "8.4",
         3306,
-        "mysql://{user}:{password}@{host}:{port}/{name}",
+        {**_SERVER, "url": f"mysql://{{user}}:{{password}}@{{host}}:{{port}}/{USER}"},
         "/var/lib/mysql",
         999,
         {
@@ -82,7 +92,7 @@ KITS: Mapping[ResourceType, Kit] = {
         "redis",
         "7",
         6379,
-        "redis://:{password}@{host}:{port}/0",
+        {**_SERVER, "url": "redis://:{password}@{host}:{port}/0"},
         "/data",
         999,
         {"REDIS_PASSWORD": _PLACE},
@@ -93,10 +103,53 @@ KITS: Mapping[ResourceType, Kit] = {
         "rabbitmq",
         "4",
         5672,
-        "amqp://{user}:{password}@{host}:{port}/",
+        {**_SERVER, "url": "amqp://{user}:{password}@{host}:{port}/"},
         "/var/lib/rabbitmq",
         999,
         {"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": _PLACE},
+    ),
+    ResourceType.STORAGE: Kit(
+        "versity/versitygw",
+        "v1.8.0",
+        7070,
+        {
+            "endpoint": "http://{host}:{port}",
+            "bucket": USER,
+            "url": f"http://{{host}}:{{port}}/{USER}",
+            "access_key": "{user}",
+            "secret_key": "{password}",
+            "region": _REGION,
+        },
+        "/data",
+        999,
+        {"ROOT_ACCESS_KEY": USER, "ROOT_SECRET_KEY": _PLACE, "VGW_PORT": ":7070", "VGW_QUIET": "true"},
+        (_VERSITY,),
+        ("sh", "-c"),
+    ),
+    ResourceType.QUEUE: Kit(
+        "softwaremill/elasticmq",
+        "1.6.16",
+        9324,
+        {
+            "endpoint": "http://{host}:{port}",
+            "name": USER,
+            "url": f"http://{{host}}:{{port}}/000000000000/{USER}",
+            "access_key": "{user}",
+            "secret_key": "{password}",
+            "region": _REGION,
+        },
+        "/data",
+        1001,
+        # What its image has as configuration stays: these settings are laid over it.
+        command=(
+            "-Dnode-address.host=*",
+            f"-Dqueues.{USER}.fifo=false",
+            "-Dqueues-storage.enabled=true",
+            "-Dqueues-storage.path=/data/queues.conf",
+            "-Dmessages-storage.enabled=true",
+            "-Dmessages-storage.uri=jdbc:h2:/data/messages",
+            "-Drest-stats.enabled=false",
+        ),
     ),
 }
 
@@ -130,10 +183,9 @@ class Spot:
 def fields(resource: Resource, password: Seal) -> Mapping[str, Template]:
     """What a reference to a server can ask for."""
     kit = KITS[resource.type]
-    facts = {"host": resource.name, "port": str(kit.port), "user": kit.user, "name": USER}
-    told: dict[str, Template] = {name: (value,) for name, value in facts.items()}
-    told["password"] = (password,)
-    return told | {"url": fill(kit.url, told)}
+    known: dict[str, Template] = {"host": (resource.name,), "port": (str(kit.port),), "user": (kit.user,)}
+    known["password"] = (password,)
+    return {name: fill(text, known) for name, text in kit.facts.items()}
 
 
 def fill(text: str, told: Mapping[str, Template]) -> Template:
@@ -159,8 +211,7 @@ def volume(resource: Resource) -> str:
 def server(resource: Resource, password: Seal, spot: Spot) -> ReleaseSpec:
     """A server as a release of its own."""
     kit = KITS[resource.type]
-    told = fields(resource, password)
-    env, sealed = divide({name: fill(value, told) for name, value in kit.env.items()})
+    env, sealed = divide({name: fill(value, {"password": (password,)}) for name, value in kit.env.items()})
     service = ServiceSpec(
         name=resource.name,
         image=f"{spot.shelf.images.get(resource.type, kit.image)}:{resource.version or kit.version}",
@@ -175,6 +226,7 @@ def server(resource: Resource, password: Seal, spot: Spot) -> ReleaseSpec:
         sealed=sealed,
         volumes={kit.folder: volume(resource)},
         user=kit.uid,
+        entrypoint=kit.entrypoint,
     )
     revision = digest("resource-1", repr(service), length=12)
     return ReleaseSpec(spot.key, revision, spot.app, "", (service,), resource=resource.name)

@@ -14,7 +14,6 @@ from previewbot.core.desire import (
     Basis,
     Desired,
     Unchanged,
-    beyond,
     closed,
     filtered,
     host_names,
@@ -90,19 +89,12 @@ def _missing(context: str) -> Flaw:
     return Flaw(BLUEPRINT_FILE, 1, 1, f"the build context `{context}` is not a folder of this commit", "check the path")
 
 
-def _not_yet(name: str) -> Flaw:
-    return Flaw(BLUEPRINT_FILE, 0, 0, f"previewbot reads `{name}` but cannot run it yet", "leave it out for now")
-
-
 async def _read(world: World, pull: PullRequest) -> Blueprint | Unchanged | Absent:
     app = slug(pull.repository.full_name.rpartition("/")[2])
     raw = await world.source.read(pull.repository, pull.head_commit, BLUEPRINT_FILE, limit=_FILE_LIMIT)
     if raw is not None:
         parsed = await asyncio.to_thread(wire.parse, raw, file=BLUEPRINT_FILE, fallback_app=app)
         if isinstance(parsed, Blueprint):
-            flaws = tuple(map(_not_yet, beyond(parsed)))
-            if flaws:
-                return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=flaws)
             return environments.apply(parsed, PREVIEW)
         return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=parsed)
     dockerfile = await world.source.read(pull.repository, pull.head_commit, "Dockerfile", limit=_FILE_LIMIT)

@@ -240,8 +240,9 @@ async def test_secret_variables_reach_the_service_that_they_are_for_and_no_other
 
 def _server(key: Key, revision: str, word: str) -> ReleaseSpec:
     """A resource: it writes down the word it was made with, once, and says what is written down."""
-    command = ("sh", "-c", f"test -e /data/word || echo {word} > /data/word; cat /data/word; {' '.join(SERVE)}")
-    server = replace(service("db", command, 8080), volumes={"/data": "db-1"})
+    script = f"test -e /data/word || echo {word} > /data/word; cat /data/word; {' '.join(SERVE)}"
+    server = service("db", (script,), 8080)
+    server = replace(server, entrypoint=("sh", "-c"), volumes={"/data": "db-1"}, user=999)
     return replace(release(key, revision, server), resource="db")
 
 

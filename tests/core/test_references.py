@@ -21,6 +21,7 @@ from previewbot.core.references import (
     secrets_of,
     split,
 )
+from previewbot.core.resources import KITS
 
 texts = st.text() | st.lists(st.sampled_from(["$", "{", "}", "${", "$${", "a", ".", "a.b", "-", " ", "é"])).map("".join)
 
@@ -160,3 +161,10 @@ def test_which_secrets_and_resources_a_service_needs() -> None:
 
 def test_every_type_of_resource_tells_what_it_can_be_asked_for() -> None:
     assert set(RESOURCE_FIELDS) == set(ResourceType)
+
+
+def test_what_a_server_can_be_asked_for_is_what_its_kit_knows() -> None:
+    assert {type_: set(kit.facts) for type_, kit in KITS.items()} == {
+        type_: set(fields) for type_, fields in RESOURCE_FIELDS.items() if type_ in KITS
+    }
+    assert set(KITS) == set(ResourceType) - {ResourceType.VOLUME}

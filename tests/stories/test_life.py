@@ -444,18 +444,3 @@ async def test_a_failed_release_hook_is_told_with_its_last_words_and_mended_by_a
     city.runtime.behave = lambda _: READY
     await city.push(pull, {"web/x": "2"})
     assert "**Preview is ready**" in city.comment(pull)
-
-
-@pytest.mark.parametrize(
-    ("more", "named"),
-    [
-        ("resources: {files: storage}", "type: storage and queue"),
-        ("resources: {jobs: queue}", "type: storage and queue"),
-    ],
-)
-async def test_what_no_runtime_does_yet_is_refused_and_never_left_out_in_silence(
-    city: Town, more: str, named: str
-) -> None:
-    pull = await city.open(files={"previewbot.yaml": f"{BLUEPRINT}{more}\n"})
-    assert f"previewbot reads `{named}` but cannot run it yet" in city.comment(pull)
-    assert (await city.observed(pull)).is_empty

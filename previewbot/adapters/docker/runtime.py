@@ -205,6 +205,8 @@ class DockerRuntime:
 
         def run(client: docker.APIClient) -> dict[str, Any]:
             made = there["Id"] if there else self._create(client, name, body)
+            if berth.service.user is not None and berth.service.volumes:
+                client.put_archive(made, "/", containers.folders(berth.service.volumes, berth.service.user))
             if berth.service.needs:
                 _connect(client, made, self._names.resources(berth.key))
             if not berth.service.is_laid:

@@ -208,6 +208,8 @@ def _container(berth: Berth, program: Program) -> dict[str, Any]:
         "resources": {"limits": sizes.limits(), "requests": sizes.requests()},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
+    if spec.entrypoint is not None:
+        made["command"] = [literal(word) for word in spec.entrypoint]
     if spec.command is not None:
         # What is secret of a command is a variable, whose value the kubelet puts in its place.
         names = [argument(place) for place in range(len(spec.command))]

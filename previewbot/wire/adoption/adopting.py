@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from previewbot.core.blueprint import Blueprint, Flaw
-from previewbot.core.desire import beyond
 from previewbot.wire.adoption import compose, dockerfiles, heroku, page, render_yaml
-from previewbot.wire.adoption.draft import Draft, Left, Misshapen, quoted
+from previewbot.wire.adoption.draft import Draft, Left, Misshapen
 from previewbot.wire.adoption.node import Node, read
 from previewbot.wire.blueprint import parse
 
@@ -39,9 +38,6 @@ def adopt(files: Mapping[str, bytes]) -> Adopted | tuple[Flaw, ...]:
     draft.left += page.idle(draft)
     found = _read(draft)
     if isinstance(found, Blueprint):
-        draft.left += [
-            Left("previewbot.yaml", 0, quoted(each), "previewbot cannot run it yet") for each in beyond(found)
-        ]
         return Adopted(page.write(draft), tuple(draft.left))
     return tuple(Flaw("previewbot.yaml", 0, 0, f"the translation is none: {each.problem}", each.fix) for each in found)
 
