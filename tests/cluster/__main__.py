@@ -58,7 +58,7 @@ def _build() -> None:
 def _make_image(cluster: Cluster, name: str, *packages: str) -> None:
     from tests.cluster import debian, images
 
-    digest = images.push(cluster.registry, name, debian.filesystem(packages, _say), debian.CONFIG)
+    digest = images.push(cluster.registry, name, images.Layer.of(debian.filesystem(packages, _say)), debian.CONFIG)
     print(f"{cluster.registry}/{name}@{digest}")
 
 

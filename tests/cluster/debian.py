@@ -32,6 +32,8 @@ def filesystem(packages: Sequence[str], say: Say) -> bytes:
     with tempfile.TemporaryDirectory() as made:
         tar = Path(made, "debian.tar")
         leave_out = [f"--dpkgopt=path-exclude={each}" for each in _LEFT_OUT]
+        # Java's package wants to put links in there.
+        leave_out.append('--essential-hook=mkdir -p "$1/usr/share/man/man1"')
         wanted = [f"--include={each}" for each in packages]
         command = ["mmdebstrap", "--quiet", "--variant=minbase", *leave_out, *wanted, _release(), str(tar)]
         done = subprocess.run([*command, str(sources)], capture_output=True, text=True, check=False)

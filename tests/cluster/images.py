@@ -12,6 +12,7 @@ import json
 import platform
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 
 from previewbot.demo.base_image import filesystem
 
@@ -27,29 +28,42 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 def push_first_images(registry: str) -> None:
     """Push what every pod and every build here stands on: the pause image, and busybox as ``previewbot/base:1``."""
-    tar = filesystem()
-    push(registry, BASE, tar, _BUSYBOX)
-    push(registry, PAUSE, tar, {"Entrypoint": ["/bin/busybox", "sleep", "infinity"], "User": "65535:65535"})
+    layer = Layer.of(filesystem())
+    push(registry, BASE, layer, _BUSYBOX)
+    push(registry, PAUSE, layer, {"Entrypoint": ["/bin/busybox", "sleep", "infinity"], "User": "65535:65535"})
 
 
-def push(registry: str, name: str, tar: bytes, config: Mapping[str, object]) -> str:
-    """Push an image of one layer, an uncompressed tar, as ``repository:tag``; returns its digest.
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A file system as registries keep it, which several images may stand on."""
+
+    blob: bytes
+    contents: str
+    """The digest of what is in it, uncompressed."""
+
+    @classmethod
+    def of(cls, tar: bytes) -> Layer:
+        """Compress an uncompressed tar."""
+        return cls(gzip.compress(tar, 1, mtime=0), _digest(tar))
+
+
+def push(registry: str, name: str, layer: Layer, config: Mapping[str, object]) -> str:
+    """Push an image of one layer as ``repository:tag``; returns its digest.
 
     ``config`` is the ``config`` of the OCI image: ``Env``, ``Cmd``, ``Entrypoint``, ``User``, ``WorkingDir``.
     """
     repository, _, tag = name.rpartition(":")
-    layer = gzip.compress(tar, 1, mtime=0)
     image = json.dumps({
         "architecture": _MACHINES.get(platform.machine(), platform.machine()), "os": "linux", "config": config,
-        "rootfs": {"type": "layers", "diff_ids": [_digest(tar)]},
+        "rootfs": {"type": "layers", "diff_ids": [layer.contents]},
     }).encode()  # fmt: skip
     manifest = json.dumps({
         "schemaVersion": 2, "mediaType": _MANIFEST,
         "config": {"mediaType": _CONFIG, "digest": _digest(image), "size": len(image)},
-        "layers": [{"mediaType": _LAYER, "digest": _digest(layer), "size": len(layer)}],
+        "layers": [{"mediaType": _LAYER, "digest": _digest(layer.blob), "size": len(layer.blob)}],
     }).encode()  # fmt: skip
     with closing(http.client.HTTPConnection("127.0.0.1", int(registry.rpartition(":")[2]), timeout=30)) as connection:
-        for blob in (layer, image):
+        for blob in (layer.blob, image):
             _upload(connection, repository, blob)
         _send(connection, "PUT", f"/v2/{repository}/manifests/{tag}", body=manifest, kind=_MANIFEST)
     return _digest(manifest)

@@ -65,7 +65,7 @@ def test_a_debian_that_was_made_here_is_built_on_by_its_name_at_docker_hub(
     cluster: Cluster, namespace: str, tmp_path: Path
 ) -> None:
     tar = debian.filesystem(["python3"], print)
-    images.push(cluster.registry, f"library/{namespace}:1", tar, debian.CONFIG)
+    images.push(cluster.registry, f"library/{namespace}:1", images.Layer.of(tar), debian.CONFIG)
     (tmp_path / "Dockerfile").write_text(
         f"FROM {namespace}:1\nRUN mkdir /site && python3 -c 'print(6)' > /site/group\n"
     )

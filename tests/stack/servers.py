@@ -1,5 +1,6 @@
-"""Images of PostgreSQL and Redis that behave like the official ones of their names, made of Debian's own packages.
+"""Images that behave like the official ones of their names, where no registry can be asked for them.
 
+PostgreSQL and Redis are Debian's own packages, the others are built or fetched as what they are.
 They are also what the sample app is built on. The file system is made once into the user's cache, by its content.
 """
 
@@ -7,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
+import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +18,22 @@ from pathlib import Path
 import docker
 
 from previewbot.demo.machine import Say
-from tests.cluster import debian, images
+from tests.cluster import debian, images, tools
+from tests.stack import maven
 
-PACKAGES: Sequence[str] = ("postgresql-15", "redis-server", "python3-psycopg2", "python3-redis")
+PACKAGES: Sequence[str] = (
+    *("postgresql-15", "redis-server", "openjdk-17-jre-headless"),
+    *("python3-psycopg2", "python3-redis", "python3-boto3"),
+)
 BASE = "previewbot/stack:1"
 _USER = 999
 """The number that the official images give their servers' user."""
-_LEFT_OUT = ("libLLVM", "/bitcode/", "./usr/share/perl", "./usr/lib/x86_64-linux-gnu/perl/", "./var/lib/apt/lists/")
+_LEFT_OUT = (
+    *("libLLVM", "/bitcode/", "./usr/share/perl", "./usr/lib/x86_64-linux-gnu/perl/", "./var/lib/apt/lists/"),
+    *("/classes_nocoops.jsa", "/ct.sym"),
+)
+_LEFT_OUT_BUT = re.compile(r".*/botocore/data/(?!(?:s3|sqs)/)\w[^/]*/.*")
+"""What a client of other services would have to know."""
 _PATH = f"PATH=/usr/lib/postgresql/15/bin:{str(debian.CONFIG['Env'])[7:-2]}"
 _ENTRYPOINT = """\
 #!/bin/sh
@@ -40,30 +52,55 @@ if [ "$1" = postgres ]; then
 fi
 exec "$@"
 """
+_ELASTICMQ = """\
+#!/bin/sh
+# As the official image: arguments are settings of the machine that runs it, laid over an empty configuration.
+exec java -Dconfig.file=/opt/elasticmq.conf "$@" -cp '/opt/elasticmq/*' org.elasticmq.server.Main
+"""
 SERVERS: Mapping[str, Mapping[str, object]] = {
     "postgres:15": {"Env": [_PATH], "Entrypoint": ["/entrypoint"], "Cmd": ["postgres"], "StopSignal": "SIGINT"},
     "redis:7": {"Env": [_PATH], "Entrypoint": ["/entrypoint"], "Cmd": ["redis-server"]},
+    "versity/versitygw:v1.8.0": {"Env": [_PATH], "Entrypoint": ["versitygw"]},
+    "softwaremill/elasticmq:1.6.16": {"Env": [_PATH], "Entrypoint": ["/opt/elasticmq/run"]},
 }
 
 
 def filesystem(say: Say) -> bytes:
     """The file system of all of them, as a tar."""
-    name = hashlib.sha256(f"{PACKAGES} {_LEFT_OUT} {_ENTRYPOINT}".encode()).hexdigest()[:16]
+    own = _own(say)
+    parts = (PACKAGES, _LEFT_OUT, _LEFT_OUT_BUT.pattern, *((name, _hash(each)) for name, each in own.items()))
+    name = _hash(repr(parts).encode())[:16]
     cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "previewbot", "images", f"{name}.tar")
     if not cached.exists():
         cached.parent.mkdir(parents=True, exist_ok=True)
         aside = cached.with_suffix(f".{os.getpid()}")
-        aside.write_bytes(_made(debian.filesystem(PACKAGES, say)))
+        aside.write_bytes(_made(debian.filesystem(PACKAGES, say), own))
         aside.replace(cached)
     return cached.read_bytes()
 
 
-def _made(whole: bytes) -> bytes:
-    """Leave out what nobody runs here, and add a user, its folders and the entry point."""
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _own(say: Say) -> Mapping[str, bytes]:
+    """The files that are in no package, by their paths."""
+    versitygw = tools.build(say, ("versitygw",))["versitygw"]
+    return {
+        "entrypoint": _ENTRYPOINT.encode(),
+        "usr/bin/versitygw": versitygw.read_bytes(),
+        "opt/elasticmq.conf": b'include classpath("application.conf")\n',
+        "opt/elasticmq/run": _ELASTICMQ.encode(),
+        **{f"opt/elasticmq/{each.name}": each.read_bytes() for each in sorted(maven.elasticmq(say).iterdir())},
+    }
+
+
+def _made(whole: bytes, own: Mapping[str, bytes]) -> bytes:
+    """Leave out what nobody runs here, and add a user, its folders and what is in no package."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(whole)) as given, tarfile.open(fileobj=raw, mode="w") as tar:
         for member in given:
-            if any(part in member.name for part in _LEFT_OUT):
+            if any(part in member.name for part in _LEFT_OUT) or _LEFT_OUT_BUT.fullmatch(member.name):
                 continue
             content = given.extractfile(member) if member.isreg() else None
             if content and member.name in ("./etc/passwd", "./etc/group"):
@@ -76,9 +113,10 @@ def _made(whole: bytes) -> bytes:
             entry = tarfile.TarInfo(f"./{folder}")
             entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o700, _USER, _USER
             tar.addfile(entry)
-        entry = tarfile.TarInfo("./entrypoint")
-        entry.mode, entry.size = 0o755, len(_ENTRYPOINT)
-        tar.addfile(entry, io.BytesIO(_ENTRYPOINT.encode()))
+        for path, program in own.items():
+            entry = tarfile.TarInfo(f"./{path}")
+            entry.mode, entry.size = 0o755, len(program)
+            tar.addfile(entry, io.BytesIO(program))
     return raw.getvalue()
 
 
@@ -90,7 +128,9 @@ def load(host: str, tar: bytes) -> None:
             name, _, tag = BASE.rpartition(":")
             client.import_image_from_data(tar, name, tag, changes=[f"ENV {_PATH}", 'CMD ["sh"]'])
         for each, config in SERVERS.items():
-            lines = [f"FROM {BASE}", 'ENTRYPOINT ["/entrypoint"]', f'CMD ["{config["Cmd"][0]}"]']  # type: ignore[index]
+            lines = [f"FROM {BASE}", f"ENTRYPOINT {json.dumps(config['Entrypoint'])}", "CMD []"]
+            if command := config.get("Cmd"):
+                lines[-1] = f"CMD {json.dumps(command)}"
             if stop := config.get("StopSignal"):
                 lines.append(f"STOPSIGNAL {stop}")
             text = "\n".join(lines).encode()
@@ -103,6 +143,7 @@ def load(host: str, tar: bytes) -> None:
 
 def push(registry: str, tar: bytes) -> None:
     """Put them into a cluster's registry, under the names that the nodes ask for."""
-    images.push(registry, BASE, tar, {"Env": [_PATH], "Cmd": ["sh"]})
+    layer = images.Layer.of(tar)
+    images.push(registry, BASE, layer, {"Env": [_PATH], "Cmd": ["sh"]})
     for each, config in SERVERS.items():
-        images.push(registry, f"library/{each}", tar, config)
+        images.push(registry, each if "/" in each else f"library/{each}", layer, config)

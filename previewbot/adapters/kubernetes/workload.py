@@ -204,10 +204,11 @@ def _container(berth: Berth, program: Program) -> dict[str, Any]:
         "name": CONTAINER,
         "image": program.image,
         "imagePullPolicy": "IfNotPresent",
-        "env": sorted(env, key=lambda each: str(each["name"])),
         "resources": {"limits": sizes.limits(), "requests": sizes.requests()},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
+    if env:  # an empty list is none to the API server, and would look like somebody's change
+        made["env"] = sorted(env, key=lambda each: str(each["name"]))
     if spec.entrypoint is not None:
         made["command"] = [literal(word) for word in spec.entrypoint]
     if spec.command is not None:

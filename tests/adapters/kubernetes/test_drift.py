@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def _has_drifted(seen: object) -> bool:
 async def test_what_was_applied_is_no_drift_also_for_a_previewbot_that_starts_anew(
     kubernetes: Rig, kubeconfig: Path, key: Key
 ) -> None:
-    await kubernetes.runtime.start(release(key, "r1", WEB, service("worker", None)), _DIGESTS)
+    bare = replace(service("bare", None), env={})
+    await kubernetes.runtime.start(release(key, "r1", WEB, service("worker", None), bare), _DIGESTS)
     await kubernetes.front_door.route(key, {"pr-1.localhost": ("web-r1:8080",)})
     assert not _has_drifted(await kubernetes.runtime.observe(key))
     async with rig(kubeconfig, kubernetes.names.instance, OPTIONS) as again:
