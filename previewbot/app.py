@@ -13,12 +13,14 @@ from typing import Any
 
 import structlog
 
+from previewbot.adapters.aws import Account, AwsCloud, Rules
 from previewbot.adapters.git import GitSource
 from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.adapters.secrets import LocalSecrets, make_key, read_key
 from previewbot.adapters.store import open_store
 from previewbot.core.blueprint import Filters
+from previewbot.core.cloud import Cloud
 from previewbot.core.desire import Address
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
@@ -64,10 +66,19 @@ def policy_of(settings: Settings) -> Policy:
         shelf=Shelf(
             dict(settings.resources.images),
             {name: Size(each.cpu, each.memory) for name, each in settings.sizes.items()},
+            cloud_of(settings),
         ),
         keep_images=settings.storage.keep_images,
         keep_history=settings.storage.keep_history,
     )
+
+
+def cloud_of(settings: Settings) -> Cloud | None:
+    """What the configuration says of AWS."""
+    aws, types = settings.aws, frozenset(settings.resources.aws)
+    if not (aws.account and aws.region):
+        return None
+    return Cloud(aws.account, aws.region, aws.prefix, settings.instance_name, types, aws.endpoint_url)
 
 
 def hub_of(settings: Settings) -> GitHubHub:
@@ -107,8 +118,17 @@ async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
         metrics = Metrics()
         secrets = open_secrets(folder, settings.secrets)
         parts = (hub, source, place.builder, place.runtime, place.front_door, store, logs, clock, metrics, secrets)
-        world = World(*parts)
+        world = World(*parts, open_cloud(settings))
         yield Previewbot(settings, world, policy_of(settings), metrics, place.find, logs)
+
+
+def open_cloud(settings: Settings) -> AwsCloud | None:
+    """Make the client of AWS, where the configuration knows one; it asks nothing yet."""
+    cloud = cloud_of(settings)
+    if cloud is None:
+        return None
+    rules = Rules(settings.aws.kms_key, settings.aws.permissions_boundary)
+    return AwsCloud(Account(cloud.region, cloud.endpoint_url), cloud, rules)
 
 
 def open_secrets(folder: Path, settings: SecretsSettings) -> LocalSecrets:

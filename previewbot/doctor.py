@@ -55,6 +55,7 @@ async def examine(settings: Settings) -> list[Finding]:
         **places[settings.runtime],
         "Database": _database,
         "Secrets": _secrets,
+        **({"AWS": _aws} if app.cloud_of(settings) else {}),
         "Disk": _disk,
     }
     found = await asyncio.gather(*(_guarded(name, check, settings) for name, check in checks.items()))
@@ -81,6 +82,7 @@ _FIXES = {
     "Registry": "Check registry.prefix, and what the login of registry.username or registry.docker_config_file may do.",
     "Database": "Check storage.folder and storage.database_url, and who may write there.",
     "Secrets": "Check secrets.key_file (or secrets.key in storage.folder), and that it is the key they were set with.",
+    "AWS": "Check aws.account and aws.region, and the role or the credentials of this machine or pod.",
     "Disk": "Free some disk, or point storage.folder at a larger one.",
 }
 
@@ -205,6 +207,11 @@ async def _secrets(settings: Settings) -> list[Finding]:
     found = [Finding("Secrets", ok=True, detail=await app.open_secrets(folder, settings.secrets).check())]
     exposed = _exposed([key])
     return [*found, _tell_exposed("  key", exposed)] if exposed else found
+
+
+async def _aws(settings: Settings) -> list[Finding]:
+    cloud = app.open_cloud(settings)
+    return [Finding("AWS", ok=True, detail=await cloud.check())] if cloud else []
 
 
 async def _disk(settings: Settings) -> list[Finding]:

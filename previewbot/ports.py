@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from previewbot.core.blueprint import Resource
 from previewbot.core.ids import Key, Topic
 from previewbot.core.model import (
     Ask,
@@ -291,6 +292,27 @@ class Secrets(Protocol):
 
     async def check(self) -> str:
         """Describe the store in a line; ``Transient`` or ``Refused`` where it cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What opens a resource of a cloud."""
+
+    access_key: str
+    secret_key: Value
+
+
+class Cloud(Protocol):
+    """What environments use of a cloud, instead of servers of their own; names are by convention (``core.cloud``)."""
+
+    async def provide(self, key: Key, app: str, resource: Resource) -> Credentials:
+        """Make a resource, or mend it, with somebody who may use it and nothing else; older credentials end."""
+
+    async def delete(self, key: Key) -> bool:
+        """Delete everything of an environment; ``False`` where there was too much of it for one call."""
+
+    async def check(self) -> str:
+        """Describe the account in a line; ``Transient`` or ``Refused`` where it cannot be used."""
 
 
 class FrontDoor(Protocol):

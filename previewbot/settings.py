@@ -29,6 +29,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from previewbot.core import cloud
 from previewbot.core.blueprint import ResourceType
 from previewbot.core.resources import SERVERS
 
@@ -280,12 +281,42 @@ class SizeSettings(_Section):
     memory: Size = Field(ge=16 * 1024**2, description="Such as 256MiB.")
 
 
+class AwsSettings(_Section):
+    """Where previewbot works in AWS. Its credentials are found as AWS's own tools find them, and are not set here."""
+
+    account: str | None = Field(
+        None, pattern=r"^\d{12}$", description="The number of the account: credentials of another are refused."
+    )
+    region: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Such as eu-central-1.")
+    prefix: str = Field(
+        "previewbot", pattern=r"^[a-z][a-z0-9]{0,11}$", description="How the name of everything in there begins."
+    )
+    kms_key: str | None = Field(
+        None, pattern=r"^arn:[^\s]+$", description="The ARN of the key that encrypts it; by default AWS's own keys do."
+    )
+    permissions_boundary: str | None = Field(
+        None, pattern=r"^arn:[^\s]+$", description="The ARN of the policy beyond which no user that it makes can go."
+    )
+    endpoint_url: str | None = Field(None, description="Instead of AWS's own addresses: a private endpoint.")
+
+
 class ResourceSettings(_Section):
     """What the databases of previews are made of."""
+
+    aws: list[ResourceType] = Field(
+        [], description="The types that come from AWS instead of a server in the preview: storage, queue."
+    )
 
     images: dict[ResourceType, str] = Field(
         {}, description="Images in a registry of your own, without their tags, by the type of resource."
     )
+
+    @field_validator("aws")
+    @classmethod
+    def _are_in_clouds(cls, types: list[ResourceType]) -> list[ResourceType]:
+        if other := [each for each in types if each not in cloud.TYPES]:
+            raise ValueError(f"{', '.join(other)} cannot come from AWS; {' and '.join(cloud.TYPES)} can")
+        return types
 
     @field_validator("images")
     @classmethod
@@ -346,9 +377,16 @@ class Settings(BaseSettings):
     )
     secrets: SecretsSettings = Field(default_factory=SecretsSettings)
     resources: ResourceSettings = Field(default_factory=ResourceSettings)
+    aws: AwsSettings = Field(default_factory=AwsSettings)
     caddy: CaddySettings = Field(default_factory=CaddySettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+
+    @model_validator(mode="after")
+    def _aws_is_there(self) -> Self:
+        if self.resources.aws and not (self.aws.account and self.aws.region):
+            raise ValueError("resources.aws needs to know where: set aws.account and aws.region")
+        return self
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:

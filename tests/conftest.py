@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest_plugins = [
+    "tests.fixtures.aws",
     "tests.fixtures.caddy",
     "tests.fixtures.cluster",
     "tests.fixtures.engine",

@@ -106,6 +106,9 @@ def test_a_secret_is_read_without_its_line_break_and_never_empty(tmp_path: Path)
         ("buildkit: {address: 'tcp://build.test:1234'}", "set tls_ca_file, tls_certificate_file and tls_key_file"),
         ("buildkit: {tls_ca_file: ca.pem}", "belong together: set all three"),
         ("buildkit: {cache: disk}", "buildkit.cache"),
+        ("resources: {aws: [queue]}", "resources.aws needs to know where: set aws.account and aws.region"),
+        ("resources: {aws: [redis]}", "redis cannot come from AWS; storage and queue can"),
+        ("aws: {account: '1234'}", "aws.account"),
     ],
 )
 def test_what_would_show_a_secret_or_reach_nothing_is_a_fault(tmp_path: Path, written: str, told: str) -> None:

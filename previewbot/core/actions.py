@@ -81,7 +81,7 @@ class RemoveVolumes:
 
 @dataclass(frozen=True, slots=True)
 class ForgetSecrets:
-    """Delete the secrets that were made for this environment alone."""
+    """Delete what was made for this environment alone elsewhere: in a cloud, and in the store of secrets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from previewbot.core.filling import ARGUMENT, Filling, Urls
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import HookPoint, ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
 from previewbot.core.references import resources_of
-from previewbot.core.resources import SERVERS, Shelf, Spot, server, volume
+from previewbot.core.resources import Shelf, Spot, server, volume
 from previewbot.core.secrets import Versions, divide
 
 FALLBACK_FILTERS = Filters(
@@ -75,6 +75,8 @@ class Present:
     release: ReleaseSpec
     orders: tuple[ImageOrder, ...]
     resources: tuple[ReleaseSpec, ...] = ()
+    clouds: frozenset[str] = frozenset()
+    """The resources that no volume here holds, each by what its volume would be called."""
 
     @property
     def volumes(self) -> frozenset[str]:
@@ -178,7 +180,7 @@ def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
     """Turn a blueprint at one commit into the release that should run, its images, and what it works with."""
     fresh = basis.redeploy is not None and basis.redeploy.commit == pull.head_commit
     nonce = str(basis.redeploy.ask) if basis.redeploy and fresh else ""
-    filling = Filling(pull, blueprint, *_urls(blueprint, basis), basis.versions, basis.environment)
+    filling = Filling(pull, blueprint, *_urls(blueprint, basis), basis.versions, basis.shelf, basis.environment)
     orders: dict[str, ImageOrder] = {}
     specs = []
     for service in blueprint.services:
@@ -191,11 +193,12 @@ def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
     services = _with_hooks(blueprint, tuple(specs), filling, basis.seeded)
     revision = _revision(services, nonce)
     release = ReleaseSpec(pull.key, revision, blueprint.app, pull.head_commit, services, filling.public)
-    return Present(release, tuple(orders.values()), _resources(pull, blueprint, basis))
+    clouds = frozenset(volume(each) for each in blueprint.resources if basis.shelf.clouds(each))
+    return Present(release, tuple(orders.values()), _resources(pull, blueprint, basis), clouds)
 
 
 def _resources(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> tuple[ReleaseSpec, ...]:
-    servers = (each for each in blueprint.resources if each.type in SERVERS)
+    servers = (each for each in blueprint.resources if basis.shelf.serves(each))
     place = Spot(pull.key, blueprint.app, basis.shelf)
     return tuple(server(each, basis.versions.password(each.name), place) for each in servers)
 
@@ -269,7 +272,7 @@ def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> Se
         after=service.depends_on,
         sealed={**sealed, **arguments},
         volumes={path: volume(volumes[name]) for name, path in service.volumes.items()},
-        needs=tuple(volume(volumes[name]) for name in resources_of(service) if volumes[name].type in SERVERS),
+        needs=tuple(volume(volumes[name]) for name in resources_of(service) if basis.shelf.serves(volumes[name])),
     )
 
 

@@ -9,6 +9,7 @@ from previewbot.core import resources
 from previewbot.core.blueprint import PREVIEW, Blueprint, Build, Service
 from previewbot.core.model import PullRequest
 from previewbot.core.references import Reference, split
+from previewbot.core.resources import Shelf, Spot
 from previewbot.core.secrets import Seal, Template, Versions, divide, plain
 
 Urls = Mapping[str, str]
@@ -32,6 +33,7 @@ class Filling:
     public: Urls
     """The public ones, the main one first."""
     versions: Versions
+    shelf: Shelf
     environment: str = PREVIEW
     """The environment's name in the blueprint."""
 
@@ -67,7 +69,8 @@ class Filling:
                 return (self.secret(service, name),)
             case ("resources", name, field):
                 resource = next(each for each in self.blueprint.resources if each.name == name)
-                return resources.fields(resource, self.versions.password(name))[field]
+                spot = Spot(self.pull.key, self.blueprint.app, self.shelf)
+                return resources.fields(resource, self.versions, spot)[field]
             case _:  # found when the blueprint is read
                 raise LookupError(f"{reference} leads nowhere")
 

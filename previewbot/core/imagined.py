@@ -15,7 +15,7 @@ from previewbot.core.ids import Key, digest, host_label
 from previewbot.core.masking import MASK
 from previewbot.core.model import Person, PullRequest, ReleaseSpec, Repository
 from previewbot.core.resources import Shelf
-from previewbot.core.secrets import SHARED, SecretName, Versions, generated, open_all
+from previewbot.core.secrets import SHARED, SecretName, Versions, credentials, generated, open_all
 
 KEY = Key(1, 1)
 """Stands for the pull request that nobody opened."""
@@ -37,7 +37,7 @@ def imagine(blueprint: Blueprint, environment: str, terms: Terms) -> Present:
     hosts = _hosts(blueprint, environment, terms.address)
     builds = (each.build for each in own.services if each.build)
     trees = {each.context: f"tree of {each.context}" for each in builds}
-    basis = Basis(trees, hosts, terms.address, None, _versions(own), terms.shelf, environment=environment)
+    basis = Basis(trees, hosts, terms.address, None, _versions(own, terms.shelf), terms.shelf, environment=environment)
     repository = Repository(KEY.repository, own.app, 0, "")
     nobody = Person(_UNKNOWN)
     pull = PullRequest(
@@ -78,10 +78,11 @@ def _hosts(blueprint: Blueprint, environment: str, address: Address) -> Mapping[
     return made
 
 
-def _versions(blueprint: Blueprint) -> Versions:
+def _versions(blueprint: Blueprint, shelf: Shelf) -> Versions:
+    clouds = (name for each in blueprint.resources if shelf.clouds(each) for name in credentials(each.name))
     return Versions(
         {SecretName(SHARED, each.name): _UNKNOWN for each in blueprint.secrets},
-        dict.fromkeys(generated(blueprint), _UNKNOWN),
+        dict.fromkeys((*generated(blueprint, shelf.clouds), *clouds), _UNKNOWN),
     )
 
 

@@ -12,9 +12,10 @@ from datetime import timedelta
 from string import Formatter
 
 from previewbot.core.blueprint import Health, Resource, ResourceType
+from previewbot.core.cloud import Cloud
 from previewbot.core.ids import Key, digest, slug
 from previewbot.core.model import ReleaseSpec, ServiceSpec, Size
-from previewbot.core.secrets import Seal, Template, divide
+from previewbot.core.secrets import Seal, Template, Versions, divide
 
 USER = "app"
 """The user, and the name of the database, in every one."""
@@ -165,6 +166,16 @@ class Shelf:
     images: Mapping[ResourceType, str] = field(default_factory=dict)
     sizes: Mapping[str, Size] = field(default_factory=dict)
     """The operator's sizes by their names."""
+    cloud: Cloud | None = None
+    """What comes from a cloud, where anything does."""
+
+    def serves(self, resource: Resource) -> bool:
+        """Whether a resource runs as a server in the environment."""
+        return resource.type in KITS and not self.clouds(resource)
+
+    def clouds(self, resource: Resource) -> bool:
+        """Whether a resource comes from a cloud."""
+        return self.cloud is not None and self.cloud.has(resource)
 
     def size(self, name: str | None) -> Size | None:
         """The size of a name that is known, or none in particular."""
@@ -180,8 +191,11 @@ class Spot:
     shelf: Shelf
 
 
-def fields(resource: Resource, password: Seal) -> Mapping[str, Template]:
-    """What a reference to a server can ask for."""
+def fields(resource: Resource, versions: Versions, spot: Spot) -> Mapping[str, Template]:
+    """What a reference to a resource can ask for."""
+    if spot.shelf.cloud and spot.shelf.cloud.has(resource):
+        return spot.shelf.cloud.fields(resource, spot.key, versions)
+    password = versions.password(resource.name)
     kit = KITS[resource.type]
     known: dict[str, Template] = {"host": (resource.name,), "port": (str(kit.port),), "user": (kit.user,)}
     known["password"] = (password,)

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from previewbot.core.blueprint import Blueprint, ResourceType
+from previewbot.core.blueprint import Blueprint, Resource, ResourceType
 from previewbot.core.ids import slug
 from previewbot.core.references import secrets_of
 
 SHARED = "shared"
 """The owner of what every service of an app may declare."""
 PASSWORD = "password"  # noqa: S105 - the name of one  # nosec B105
+ACCESS_KEY = "access-key"
+"""The name under which a cloud knows whoever has the password."""
 _PASSWORD_LENGTH = 32
 _WITHOUT_PASSWORD = (ResourceType.VOLUME,)
 
@@ -74,10 +76,13 @@ class Versions:
         found = (SecretName(owner, name) for owner in (service, SHARED))
         return next((Seal(each, self.shared[each], own=False) for each in found if each in self.shared), None)
 
+    def made(self, name: SecretName) -> Seal:
+        """A secret that was made for this environment."""
+        return Seal(name, self.own[name], own=True)
+
     def password(self, resource: str) -> Seal:
         """The password of a resource."""
-        name = SecretName(resource, PASSWORD)
-        return Seal(name, self.own[name], own=True)
+        return self.made(SecretName(resource, PASSWORD))
 
 
 def may_ask(app: str, repository: str, owners: Mapping[str, str]) -> bool:
@@ -88,11 +93,19 @@ def may_ask(app: str, repository: str, owners: Mapping[str, str]) -> bool:
     return repository == owners[app] if app in owners else slug(repository.rpartition("/")[2]) == app
 
 
-def generated(blueprint: Blueprint) -> Mapping[SecretName, int]:
-    """What is made for each environment alone, and how many characters of it: generated secrets, and passwords."""
+def generated(blueprint: Blueprint, clouds: Callable[[Resource], bool] = lambda _: False) -> Mapping[SecretName, int]:
+    """What is made for each environment alone, and how many characters of it: generated secrets, and passwords.
+
+    A cloud makes those of its own resources.
+    """
     made = {SecretName(SHARED, each.name): each.generate for each in blueprint.secrets if each.generate}
-    servers = (each for each in blueprint.resources if each.type not in _WITHOUT_PASSWORD)
+    servers = (each for each in blueprint.resources if each.type not in _WITHOUT_PASSWORD and not clouds(each))
     return made | {SecretName(each.name, PASSWORD): _PASSWORD_LENGTH for each in servers}
+
+
+def credentials(resource: str) -> tuple[SecretName, SecretName]:
+    """What a cloud makes for a resource: whom it knows, and that one's password."""
+    return SecretName(resource, ACCESS_KEY), SecretName(resource, PASSWORD)
 
 
 def asks(blueprint: Blueprint) -> bool:

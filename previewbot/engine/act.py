@@ -119,6 +119,9 @@ class Actor:
                     await self.world.runtime.remove_volumes(record.key, names)
             case ForgetSecrets():
                 with self._counted(action, record.key):
+                    # What a cloud has goes first: without its credentials nobody would know that it is there.
+                    if self.world.cloud and not await self.world.cloud.delete(record.key):
+                        return record
                     await vault.forget(self.world, record)
                 return replace(record, keeps_secrets=False)
             case DeleteEnvironment():

@@ -126,7 +126,7 @@ def _with_seeds(record: Record, desired: Desired, observed: Observed) -> Record:
     """Note which volumes are filled as soon as it is seen: each is filled once in its life."""
     if not isinstance(desired, Present):
         return record
-    seeded = record.seeded & observed.volumes
+    seeded = record.seeded & (observed.volumes | desired.clouds)
     for each in observed.releases:
         seeded |= stages.seeded(desired.release, each)
     return replace(record, seeded=seeded)

@@ -116,7 +116,7 @@ async def desire(
     app, repository = definition.blueprint.app, pull.repository.full_name
     if asks(definition.blueprint) and not may_ask(app, repository, policy.owners):
         return Unchanged(Reason.SECRETS_MISSING, pull.head_commit, _not_its_own(app, repository)), record
-    versions, record = await vault.look(world, record, definition.blueprint)
+    versions, record = await vault.look(world, record, definition.blueprint, policy.shelf)
     if lacking := missing(definition.blueprint, versions):
         return Unchanged(Reason.SECRETS_MISSING, pull.head_commit, _how_to_set(definition.blueprint, lacking)), record
     hosts = await _claim(world, policy, pull, definition.blueprint)

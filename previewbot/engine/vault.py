@@ -10,11 +10,12 @@ import string
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from previewbot.core.blueprint import PREVIEW, Blueprint
-from previewbot.core.errors import Transient
+from previewbot.core.blueprint import PREVIEW, Blueprint, Resource
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import Record, ReleaseSpec
-from previewbot.core.secrets import Scope, Seal, SecretName, Versions, asks, generated, open_all, seals
+from previewbot.core.model import Reason, Record, ReleaseSpec
+from previewbot.core.resources import Shelf
+from previewbot.core.secrets import Scope, Seal, SecretName, Versions, asks, credentials, generated, open_all, seals
 from previewbot.engine.world import World
 from previewbot.ports import Sealed, Value
 
@@ -22,25 +23,41 @@ _ALPHABET = string.ascii_letters + string.digits
 """What needs no quoting in a URL, a shell or a configuration file."""
 
 
-async def look(world: World, record: Record, blueprint: Blueprint) -> tuple[Versions, Record]:
+async def look(world: World, record: Record, blueprint: Blueprint, shelf: Shelf) -> tuple[Versions, Record]:
     """Find which secrets there are, and make those that are made for each environment; saves the record before that."""
     if record.keeps_secrets and record.app not in (None, blueprint.app):
         await forget(world, record)
     record = replace(record, app=blueprint.app)
     shared = await world.secrets.versions(Scope(blueprint.app, PREVIEW)) if asks(blueprint) else {}
-    wanted = generated(blueprint)
-    if not wanted:
+    wanted = generated(blueprint, shelf.clouds)
+    clouds = [each for each in blueprint.resources if shelf.clouds(each)]
+    if not wanted and not clouds:
         return Versions(shared), record
     own = _own(blueprint.app, record.key)
     there = dict(await world.secrets.versions(own))
     lacking = {name: length for name, length in wanted.items() if name not in there}
-    if lacking and not record.keeps_secrets:
+    strange = [each for each in clouds if not there.keys() >= set(credentials(each.name))]
+    if (lacking or strange) and not record.keeps_secrets:
         # Known to be there before they are: whatever ends this process now, they go with the environment.
         record = replace(record, keeps_secrets=True)
         await world.store.save(record)
     for name, length in lacking.items():
         there[name] = await world.secrets.put(own, name, generate(length))
+    for resource in strange:
+        there |= await _provide(world, record, resource, own)
     return Versions(shared, there), record
+
+
+async def _provide(world: World, record: Record, resource: Resource, own: Scope) -> Mapping[SecretName, str]:
+    """Have a cloud make a resource; whatever ends this before its credentials are kept, it makes others then."""
+    if world.cloud is None or record.app is None:
+        raise Refused(Reason.RUNTIME_REFUSED, f"{resource.name} should come from a cloud, and none is configured.")
+    made = await world.cloud.provide(record.key, record.app, resource)
+    values = (Value(made.access_key), made.secret_key)
+    return {
+        name: await world.secrets.put(own, name, value)
+        for name, value in zip(credentials(resource.name), values, strict=True)
+    }
 
 
 async def unseal(world: World, release: ReleaseSpec, services: Collection[str]) -> Sealed:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from previewbot.core.blueprint import Filters
 from previewbot.core.desire import Address
 from previewbot.core.resources import Shelf
-from previewbot.ports import Builder, Clock, FrontDoor, Hub, Logs, Meter, Runtime, Secrets, Source, Store
+from previewbot.ports import Builder, Clock, Cloud, FrontDoor, Hub, Logs, Meter, Runtime, Secrets, Source, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class World:
     clock: Clock
     meter: Meter
     secrets: Secrets
+    cloud: Cloud | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,93 @@
+"""An app whose files and messages are in a cloud: made before it starts, its own alone, and gone when it goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from previewbot.core.cloud import TYPES, Cloud
+from previewbot.core.model import ServiceSpec
+from previewbot.core.resources import Shelf
+from tests.fakes.cloud import FakeCloud
+from tests.fakes.runtime import READY, Behaviour
+from tests.fixtures.github import Over
+from tests.stories.town import Town, town
+
+BLUEPRINT = """\
+version: 1
+app: shop
+services:
+  web:
+    build: .
+    port: 8080
+    public: true
+    env:
+      BUCKET: ${resources.files.bucket}
+      KEY: ${resources.files.access_key}
+      SECRET: ${resources.files.secret_key}
+      QUEUE: ${resources.jobs.url}
+resources:
+  files: storage
+  jobs: queue
+  db: {type: postgres, version: "16"}
+"""
+CLOUD = Cloud("123456789012", "eu-central-1", "previewbot", "main", frozenset(TYPES))
+
+
+@pytest.fixture
+async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
+    async with town(tmp_path, over=over) as made:
+        await made.settle()
+        yield made
+
+
+@pytest.fixture
+def cloud(city: Town) -> FakeCloud:
+    """The city's cloud, and an operator who uses it."""
+    made = FakeCloud()
+    city.world = replace(city.world, cloud=made)
+    city.policy = replace(city.policy, shelf=Shelf(cloud=CLOUD))
+    return made
+
+
+async def test_it_is_made_before_the_app_starts_which_alone_knows_its_credentials(city: Town, cloud: FakeCloud) -> None:
+    seen: dict[str, ServiceSpec] = {}
+
+    def note(spec: ServiceSpec) -> Behaviour:
+        seen[spec.name] = spec
+        return READY
+
+    city.runtime.behave = note
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    assert "**Preview is ready**" in city.comment(pull)
+    key, web = city.key(pull), seen["web"]
+    assert set(seen) == {"web", "db"}
+    assert set(cloud.there) == {(key, "files"), (key, "jobs")}
+    name = CLOUD.name(key, "files")
+    assert web.env["BUCKET"] == name
+    assert web.env["QUEUE"] == f"https://sqs.eu-central-1.amazonaws.com/123456789012/{CLOUD.name(key, 'jobs')}"
+    assert {"KEY", "SECRET"} == set(web.sealed)
+    (release,) = [each for each in (await city.observed(pull)).releases if not each.resource]
+    started = city.runtime.sealed(key, release.revision)["web"]
+    assert (started["KEY"], started["SECRET"]) == ("AKIA1", "cloud-secret-1")
+    assert web.needs == (), "nothing of it is in the environment"
+
+
+async def test_a_push_makes_nothing_anew(city: Town, cloud: FakeCloud) -> None:
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    await city.push(pull, {"x": "2"})
+    assert "**Preview is ready**" in city.comment(pull)
+    assert cloud.made == 2
+
+
+async def test_it_goes_with_the_environment_however_many_calls_that_takes(city: Town, cloud: FakeCloud) -> None:
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    cloud.rounds = 3
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    assert cloud.there == {}
+    assert not (await city.record(pull)).keeps_secrets
+    assert city.secrets.everything() == {}
