@@ -32,7 +32,7 @@ exec versitygw posix --sidecar /data/facts /data/buckets"""
 """A bucket is a folder; what is known of its objects is beside it, since not every file system takes attributes."""
 _REGION = "us-east-1"
 """What a request is signed for, where there are no regions."""
-_SERVER = {"host": "{host}", "port": "{port}", "user": "{user}", "password": "{password}", "name": USER}
+_SERVER = {"host": "{host}", "port": "{port}", "user": "{user}", "password": _PLACE, "name": USER}
 """What any server can be asked for, beside its URL."""
 _START = timedelta(minutes=3)
 """How long a server may take to its first answer: databases make their files first."""
@@ -118,7 +118,7 @@ KITS: Mapping[ResourceType, Kit] = {
             "bucket": USER,
             "url": f"http://{{host}}:{{port}}/{USER}",
             "access_key": "{user}",
-            "secret_key": "{password}",
+            "secret_key": _PLACE,
             "region": _REGION,
         },
         "/data",
@@ -136,7 +136,7 @@ KITS: Mapping[ResourceType, Kit] = {
             "name": USER,
             "url": f"http://{{host}}:{{port}}/000000000000/{USER}",
             "access_key": "{user}",
-            "secret_key": "{password}",
+            "secret_key": _PLACE,
             "region": _REGION,
         },
         "/data",
