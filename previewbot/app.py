@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,7 +16,7 @@ from previewbot.adapters.aws import Account, AwsCloud, Rules
 from previewbot.adapters.git import GitSource
 from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import LogFiles, SystemClock
-from previewbot.adapters.secrets import LocalSecrets, make_key, read_key
+from previewbot.adapters.secrets import LocalSecrets, ManagedSecrets, ParameterSecrets, make_key, read_key
 from previewbot.adapters.store import open_store
 from previewbot.core.blueprint import Filters
 from previewbot.core.cloud import Cloud
@@ -35,9 +34,9 @@ from previewbot.engine.turns import Turns
 from previewbot.engine.worker import Work, Worker
 from previewbot.engine.world import Policy, World
 from previewbot.places import Tools, open_place
-from previewbot.ports import Lease
+from previewbot.ports import Lease, Secrets
 from previewbot.server import Server
-from previewbot.settings import Faulty, SecretsSettings, Settings, read_secret
+from previewbot.settings import Faulty, Settings, read_secret
 from previewbot.telemetry import Metrics
 from previewbot.web.app import Site
 from previewbot.web.pages import Pages
@@ -116,7 +115,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
         source = GitSource(folder / "source", hub.credential)
         place = await stack.enter_async_context(open_place(settings, Tools(source, logs, clock)))
         metrics = Metrics()
-        secrets = open_secrets(folder, settings.secrets)
+        secrets = open_secrets(settings)
         parts = (hub, source, place.builder, place.runtime, place.front_door, store, logs, clock, metrics, secrets)
         world = World(*parts, open_cloud(settings))
         yield Previewbot(settings, world, policy_of(settings), metrics, place.find, logs)
@@ -131,10 +130,20 @@ def open_cloud(settings: Settings) -> AwsCloud | None:
     return AwsCloud(Account(cloud.region, cloud.endpoint_url), cloud, rules)
 
 
-def open_secrets(folder: Path, settings: SecretsSettings) -> LocalSecrets:
-    """Open the secrets of the apps, and make the key where nobody named one. Raises ``Faulty``."""
-    path = settings.key_file or folder / "secrets.key"
-    if settings.key_file is None:
+def open_secrets(settings: Settings) -> Secrets:
+    """Open the store of the apps' secrets. Raises ``Faulty``."""
+    aws, store = settings.aws, settings.secrets.store
+    if store == "local" or aws.region is None:
+        return _local_secrets(settings)
+    of = ParameterSecrets if store == "aws-ssm" else ManagedSecrets
+    return of(Account(aws.region, aws.endpoint_url), aws.prefix, kms_key=aws.kms_key)
+
+
+def _local_secrets(settings: Settings) -> LocalSecrets:
+    """Open those of this machine, and make their key where nobody named one."""
+    folder = settings.storage.folder.absolute()
+    path = settings.secrets.key_file or folder / "secrets.key"
+    if settings.secrets.key_file is None:
         make_key(path)
     try:
         return LocalSecrets(folder / "secrets.json", read_key(read_secret(path).decode("ascii", "replace")))

@@ -81,7 +81,8 @@ _FIXES = {
     "BuildKit": "Install buildctl, start buildkitd, and check buildkit.address and the files of buildkit.tls_….",
     "Registry": "Check registry.prefix, and what the login of registry.username or registry.docker_config_file may do.",
     "Database": "Check storage.folder and storage.database_url, and who may write there.",
-    "Secrets": "Check secrets.key_file (or secrets.key in storage.folder), and that it is the key they were set with.",
+    "Secrets": "Check secrets.store: the role in AWS that it needs, or secrets.key_file (or secrets.key in"
+    " storage.folder), and that it is the key they were set with.",
     "AWS": "Check aws.account and aws.region, and the role or the credentials of this machine or pod.",
     "Disk": "Free some disk, or point storage.folder at a larger one.",
 }
@@ -200,11 +201,13 @@ async def _database(settings: Settings) -> list[Finding]:
 
 
 async def _secrets(settings: Settings) -> list[Finding]:
+    if settings.secrets.store != "local":
+        return [Finding("Secrets", ok=True, detail=await app.open_secrets(settings).check())]
     folder = settings.storage.folder.absolute()
     key = settings.secrets.key_file or folder / "secrets.key"
     if settings.secrets.key_file is None and not key.exists():
         return [Finding("Secrets", ok=True, detail="none yet; the first start makes their key")]
-    found = [Finding("Secrets", ok=True, detail=await app.open_secrets(folder, settings.secrets).check())]
+    found = [Finding("Secrets", ok=True, detail=await app.open_secrets(settings).check())]
     exposed = _exposed([key])
     return [*found, _tell_exposed("  key", exposed)] if exposed else found
 

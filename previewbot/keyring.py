@@ -164,7 +164,7 @@ def _store(settings: Settings) -> Secrets:
     folder = settings.storage.folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return open_secrets(folder, settings.secrets)
+        return open_secrets(settings)
     except Faulty as faulty:
         fail("The secrets cannot be opened.", str(faulty), "Mend secrets.key_file, or the file that it names.", code=2)
 

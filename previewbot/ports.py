@@ -275,8 +275,11 @@ class Value:
 class Secrets(Protocol):
     """Where the values of secrets are. Every question is bound to one scope."""
 
-    async def versions(self, scope: Scope) -> Mapping[SecretName, str]:
-        """List what is set in a scope, never the values; what is written anew has another version."""
+    async def versions(self, scope: Scope, names: Collection[SecretName] | None = None) -> Mapping[SecretName, str]:
+        """List what is set in a scope, never the values; what is written anew has another version.
+
+        Asked for names, it tells what is there now; asked for all, a store may not yet tell what was set just before.
+        """
 
     async def values(self, scope: Scope, names: Collection[SecretName]) -> Mapping[SecretName, Value]:
         """Read values; what is not set is left out."""

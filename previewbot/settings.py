@@ -264,8 +264,11 @@ class RegistrySettings(_Section):
 
 
 class SecretsSettings(_Section):
-    """Where the values of the apps' secrets are: encrypted in a file of the storage folder."""
+    """Where the values of the apps' secrets are."""
 
+    store: Literal["local", "aws-ssm", "aws-secrets-manager"] = Field(
+        "local", description="Encrypted in a file of the storage folder, or in a store of AWS."
+    )
     key_file: Path | None = Field(
         None, description="32 bytes in base64 that open them; by default a file in the storage folder, made once."
     )
@@ -289,7 +292,9 @@ class AwsSettings(_Section):
     )
     region: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Such as eu-central-1.")
     prefix: str = Field(
-        "previewbot", pattern=r"^[a-z][a-z0-9]{0,11}$", description="How the name of everything in there begins."
+        "previewbot",
+        pattern=r"^[a-z][a-z0-9]{0,11}$",
+        description="How the name of everything in there begins.",
     )
     kms_key: str | None = Field(
         None, pattern=r"^arn:[^\s]+$", description="The ARN of the key that encrypts it; by default AWS's own keys do."
@@ -298,6 +303,13 @@ class AwsSettings(_Section):
         None, pattern=r"^arn:[^\s]+$", description="The ARN of the policy beyond which no user that it makes can go."
     )
     endpoint_url: str | None = Field(None, description="Instead of AWS's own addresses: a private endpoint.")
+
+    @field_validator("prefix")
+    @classmethod
+    def _is_not_their_own(cls, prefix: str) -> str:
+        if prefix.startswith(("aws", "ssm")):
+            raise ValueError("AWS keeps names that begin with aws or ssm for itself")
+        return prefix
 
 
 class ResourceSettings(_Section):
@@ -384,6 +396,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _aws_is_there(self) -> Self:
+        if self.secrets.store != "local" and not self.aws.region:
+            raise ValueError(f"secrets.store is {self.secrets.store}, and nobody says where: set aws.region")
+        if self.secrets.store != "local" and self.secrets.key_file:
+            raise ValueError("secrets.key_file opens the local store alone; AWS encrypts with aws.kms_key, or its own")
         if self.resources.aws and not (self.aws.account and self.aws.region):
             raise ValueError("resources.aws needs to know where: set aws.account and aws.region")
         return self

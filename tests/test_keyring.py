@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from previewbot.adapters.aws import Account
+
 _CONFIG = """\
 github: {app_id: 1, private_key_file: key.pem, webhook_secret_files: [secret]}
 storage: {folder: state}
@@ -25,8 +27,8 @@ environments: {production: {services: {web: {replicas: 2}}}}
 """
 
 
-def secrets(*arguments: str, folder: Path, given: str = "") -> subprocess.CompletedProcess[str]:
-    (folder / "config.yaml").write_text(_CONFIG)
+def secrets(*arguments: str, folder: Path, given: str = "", more: str = "") -> subprocess.CompletedProcess[str]:
+    (folder / "config.yaml").write_text(f"{_CONFIG}{more}")
     (folder / "previewbot.yaml").write_text(_BLUEPRINT)
     command = [sys.executable, "-m", "previewbot", "secrets", *arguments, "--config", "config.yaml"]
     return subprocess.run(
@@ -44,6 +46,19 @@ def test_a_secret_is_set_listed_rotated_and_removed_and_never_shown(tmp_path: Pa
     assert secrets("remove", "shop", "STRIPE_KEY", folder=tmp_path).returncode == 0
     assert "has no secrets for preview" in secrets("list", "shop", folder=tmp_path).stdout
     assert "hunter2" not in (tmp_path / "state" / "secrets.json").read_text()
+
+
+@pytest.mark.parametrize("store", ["aws-ssm", "aws-secrets-manager"])
+def test_it_can_be_kept_in_aws(tmp_path: Path, aws_account: Account, store: str) -> None:
+    where = f"{{region: {aws_account.region}, endpoint_url: '{aws_account.endpoint_url}', prefix: keyring}}"
+    more = f"secrets: {{store: {store}}}\naws: {where}\n"
+    assert secrets("set", "shop", "STRIPE_KEY", folder=tmp_path, given="hunter2\n", more=more).returncode == 0
+    assert json.loads(secrets("list", "shop", "--json", folder=tmp_path, more=more).stdout)[0]["name"] == "STRIPE_KEY"
+    refused = secrets("set", "shop", "EMPTY", folder=tmp_path, given="x" * 70_000, more=more)
+    assert refused.returncode == 1
+    assert "70000" in refused.stderr
+    assert "xxx" not in refused.stderr
+    assert not (tmp_path / "state").exists() or not list((tmp_path / "state").iterdir())
 
 
 def test_a_value_as_an_argument_is_refused_with_the_reason(tmp_path: Path) -> None:

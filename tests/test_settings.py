@@ -109,6 +109,9 @@ def test_a_secret_is_read_without_its_line_break_and_never_empty(tmp_path: Path)
         ("resources: {aws: [queue]}", "resources.aws needs to know where: set aws.account and aws.region"),
         ("resources: {aws: [redis]}", "redis cannot come from AWS; storage and queue can"),
         ("aws: {account: '1234'}", "aws.account"),
+        ("aws: {prefix: awsome}", "aws.prefix"),
+        ("secrets: {store: aws-ssm}", "secrets.store is aws-ssm, and nobody says where: set aws.region"),
+        ("secrets: {store: aws-ssm, key_file: k}\naws: {region: eu-west-1}", "key_file opens the local store alone"),
     ],
 )
 def test_what_would_show_a_secret_or_reach_nothing_is_a_fault(tmp_path: Path, written: str, told: str) -> None:

@@ -108,9 +108,15 @@ def credentials(resource: str) -> tuple[SecretName, SecretName]:
     return SecretName(resource, ACCESS_KEY), SecretName(resource, PASSWORD)
 
 
-def asks(blueprint: Blueprint) -> bool:
-    """Whether somebody has to set any secret for it."""
-    return any(_length(blueprint, name) is None for each in blueprint.services for name in secrets_of(each))
+def asked(blueprint: Blueprint) -> frozenset[SecretName]:
+    """Where what somebody has to set for it may be: each for its service, or for all of them."""
+    return frozenset(
+        SecretName(owner, name)
+        for each in blueprint.services
+        for name in secrets_of(each)
+        if _length(blueprint, name) is None
+        for owner in (each.name, SHARED)
+    )
 
 
 def missing(blueprint: Blueprint, versions: Versions) -> Mapping[str, tuple[str, ...]]:

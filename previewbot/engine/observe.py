@@ -24,7 +24,7 @@ from previewbot.core.desire import (
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key, slug
 from previewbot.core.model import Permission, PullRequest, Reason, Record
-from previewbot.core.secrets import asks, may_ask, missing
+from previewbot.core.secrets import asked, may_ask, missing
 from previewbot.core.trust import judge
 from previewbot.engine import vault
 from previewbot.engine.world import Policy, World
@@ -114,7 +114,7 @@ async def desire(
         flaws = tuple(_no_size(each, policy.shelf.sizes) for each in unknown)
         return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=flaws), record
     app, repository = definition.blueprint.app, pull.repository.full_name
-    if asks(definition.blueprint) and not may_ask(app, repository, policy.owners):
+    if asked(definition.blueprint) and not may_ask(app, repository, policy.owners):
         return Unchanged(Reason.SECRETS_MISSING, pull.head_commit, _not_its_own(app, repository)), record
     versions, record = await vault.look(world, record, definition.blueprint, policy.shelf)
     if lacking := missing(definition.blueprint, versions):

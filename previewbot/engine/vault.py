@@ -15,7 +15,7 @@ from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Reason, Record, ReleaseSpec
 from previewbot.core.resources import Shelf
-from previewbot.core.secrets import Scope, Seal, SecretName, Versions, asks, credentials, generated, open_all, seals
+from previewbot.core.secrets import Scope, Seal, SecretName, Versions, asked, credentials, generated, open_all, seals
 from previewbot.engine.world import World
 from previewbot.ports import Sealed, Value
 
@@ -28,13 +28,15 @@ async def look(world: World, record: Record, blueprint: Blueprint, shelf: Shelf)
     if record.keeps_secrets and record.app not in (None, blueprint.app):
         await forget(world, record)
     record = replace(record, app=blueprint.app)
-    shared = await world.secrets.versions(Scope(blueprint.app, PREVIEW)) if asks(blueprint) else {}
+    wished = asked(blueprint)
+    shared = await world.secrets.versions(Scope(blueprint.app, PREVIEW), wished) if wished else {}
     wanted = generated(blueprint, shelf.clouds)
     clouds = [each for each in blueprint.resources if shelf.clouds(each)]
     if not wanted and not clouds:
         return Versions(shared), record
     own = _own(blueprint.app, record.key)
-    there = dict(await world.secrets.versions(own))
+    names = wanted.keys() | {name for each in clouds for name in credentials(each.name)}
+    there = dict(await world.secrets.versions(own, names))
     lacking = {name: length for name, length in wanted.items() if name not in there}
     strange = [each for each in clouds if not there.keys() >= set(credentials(each.name))]
     if (lacking or strange) and not record.keeps_secrets:

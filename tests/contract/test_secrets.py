@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from pathlib import Path
 
 import pytest
 
-from previewbot.adapters.secrets import LocalSecrets
+from previewbot.adapters.aws import Account
+from previewbot.adapters.secrets import LocalSecrets, ManagedSecrets, ParameterSecrets
 from previewbot.core.secrets import SHARED, Scope, SecretName
 from previewbot.ports import Secrets, Value
 from tests.fakes.secrets import FakeSecrets
@@ -18,9 +20,18 @@ TOKEN = SecretName("web", "TOKEN")
 HOSTILE = "a$(b) ${c}\n\"'\\ é \U0001f600"
 
 
-@pytest.fixture(params=["fake", "local"])
+@pytest.fixture(params=["fake", "local", "parameter-store", "secrets-manager"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Secrets:
-    return FakeSecrets() if request.param == "fake" else LocalSecrets(tmp_path / "secrets.json", b"k" * 32)
+    if request.param == "fake":
+        return FakeSecrets()
+    if request.param == "local":
+        return LocalSecrets(tmp_path / "secrets.json", b"k" * 32)
+    account: Account = request.getfixturevalue("aws_account")
+    of: dict[str, type[ParameterSecrets | ManagedSecrets]] = {
+        "parameter-store": ParameterSecrets,
+        "secrets-manager": ManagedSecrets,
+    }
+    return of[request.param](account, f"p{uuid.uuid4().hex[:10]}")
 
 
 async def test_what_is_put_is_read_back_to_the_letter(store: Secrets) -> None:
@@ -65,6 +76,23 @@ async def test_writers_at_once_lose_nothing(store: Secrets) -> None:
     names = [SecretName("web", f"S{number}") for number in range(20)]
     await asyncio.gather(*(store.put(PREVIEW, each, Value(each.name)) for each in names))
     assert set(await store.versions(PREVIEW)) == set(names)
+
+
+async def test_asked_for_names_it_tells_those_that_are_there(store: Secrets) -> None:
+    version = await store.put(PREVIEW, TOKEN, Value("x"))
+    await store.put(PREVIEW, SecretName(SHARED, "OTHER"), Value("x"))
+    many = [SecretName("web", f"S{number}") for number in range(25)]
+    assert await store.versions(PREVIEW, [TOKEN, *many]) == {TOKEN: version}
+    assert await store.versions(PREVIEW, []) == {}
+
+
+async def test_what_was_removed_can_be_set_again_as_another_version(store: Secrets) -> None:
+    first = await store.put(PREVIEW, TOKEN, Value("x"))
+    await store.remove(PREVIEW, TOKEN)
+    again = await store.put(PREVIEW, TOKEN, Value("y"))
+    assert again != first
+    assert await store.versions(PREVIEW, [TOKEN]) == {TOKEN: again}
+    assert (await store.values(PREVIEW, [TOKEN]))[TOKEN].text == "y"
 
 
 async def test_a_value_never_shows_by_accident(store: Secrets) -> None:

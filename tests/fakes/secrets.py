@@ -23,9 +23,10 @@ class FakeSecrets:
             scope: {name: value.text for name, (_, value) in each.items()} for scope, each in self._kept.items() if each
         }
 
-    async def versions(self, scope: Scope) -> Mapping[SecretName, str]:
+    async def versions(self, scope: Scope, names: Collection[SecretName] | None = None) -> Mapping[SecretName, str]:
         self.asked.append(scope)
-        return {name: version for name, (version, _) in self._kept.get(scope, {}).items()}
+        found = self._kept.get(scope, {}).items()
+        return {name: version for name, (version, _) in found if names is None or name in names}
 
     async def values(self, scope: Scope, names: Collection[SecretName]) -> Mapping[SecretName, Value]:
         self.asked.append(scope)

@@ -64,10 +64,10 @@ class LocalSecrets:
         self._path = path
         self._cipher = AESGCM(key)
 
-    async def versions(self, scope: Scope) -> Mapping[SecretName, str]:
+    async def versions(self, scope: Scope, names: Collection[SecretName] | None = None) -> Mapping[SecretName, str]:
         """See ``Secrets.versions``."""
-        entries = await asyncio.to_thread(self._read)
-        return {name: each["version"] for name, each in _within(entries, scope).items()}
+        found = _within(await asyncio.to_thread(self._read), scope)
+        return {name: each["version"] for name, each in found.items() if names is None or name in names}
 
     async def values(self, scope: Scope, names: Collection[SecretName]) -> Mapping[SecretName, Value]:
         """See ``Secrets.values``. A box that does not open is ``Refused``: another key, or a file that was changed."""

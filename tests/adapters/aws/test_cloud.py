@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -19,6 +16,7 @@ from previewbot.core.cloud import Cloud
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
 from previewbot.ports import Credentials
+from tests.adapters.aws.rights import enforced
 from tests.fixtures.aws import REGION
 
 KEY, OTHER = Key(7, 42), Key(7, 43)
@@ -93,20 +91,6 @@ async def test_the_operators_key_encrypts_both(aws_account: Account, cloud: Clou
         "Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": [KMS],
     }  # fmt: skip
     assert await made.delete(KEY)
-
-
-@contextmanager
-def enforced(account: Account) -> Iterator[None]:
-    """Have the server check the rights of everybody who asks; it does not by itself."""
-
-    def check_from(count: int) -> None:
-        assert httpx.post(f"{account.endpoint_url}/moto-api/reset-auth", content=str(count)).is_success
-
-    check_from(0)
-    try:
-        yield
-    finally:
-        check_from(1_000_000)
 
 
 async def test_credentials_open_their_own_bucket_and_nothing_else(

@@ -1,21 +1,26 @@
-"""The rights that the operator's page names are enough for everything that is done in AWS, and each is needed."""
+"""The rights that the operator's pages name are enough for everything that is done in AWS, and each is needed."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection
+import uuid
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from previewbot.adapters.aws import Account, AwsCloud
+from previewbot.adapters.secrets import ManagedSecrets, ParameterSecrets
 from previewbot.core.cloud import Cloud
 from previewbot.core.errors import Refused
-from tests.adapters.aws.test_cloud import FILES, JOBS, KEY, client, enforced
+from previewbot.core.secrets import SHARED, Scope, SecretName
+from previewbot.ports import Value
+from tests.adapters.aws.rights import actions, policies, somebody
+from tests.adapters.aws.test_cloud import FILES, JOBS, KEY
 
-PAGE = Path("deploy/aws.md")
+CLOUD, BOUNDARY = policies(Path("deploy/aws.md"))
+Kind = type[ParameterSecrets | ManagedSecrets]
+KINDS: tuple[Kind, ...] = (ParameterSecrets, ManagedSecrets)
+STORES = dict(zip(KINDS, policies(Path("deploy/secrets.md")), strict=True))
+
 UNSEEN = {
     *("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads"),
     *("s3:PutBucketOwnershipControls", "s3:PutBucketPublicAccessBlock", "s3:PutEncryptionConfiguration"),
@@ -24,49 +29,81 @@ UNSEEN = {
 """Rights that only another day needs, or that AWS asks for and the server here does not."""
 
 
-def policies() -> list[dict[str, Any]]:
-    return [json.loads(each) for each in re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)]
+async def in_cloud(account: Account, cloud: Cloud) -> None:
+    made = AwsCloud(account, cloud)
+    for each in (FILES, JOBS):
+        await made.provide(KEY, "shop", each)
+    await made.delete(KEY)
 
 
-def actions(policy: dict[str, Any]) -> set[str]:
-    return {each for statement in policy["Statement"] for each in statement["Action"]}
+async def in_store(account: Account, kind: Kind) -> None:
+    store = kind(account, f"p{uuid.uuid4().hex[:10]}")
+    scope, own, name = Scope("shop", "preview"), Scope("shop", "preview", str(KEY)), SecretName(SHARED, "TOKEN")
+    await store.check()
+    for _ in range(2):
+        for each in (scope, own):
+            await store.put(each, name, Value("x"))
+            assert await store.versions(each, [name])
+            assert await store.values(each, [name])
+        await store.versions(scope)
+        await store.remove(scope, name)
+    await store.forget(own)
 
 
-async def life(account: Account, cloud: Cloud, allowed: Collection[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Provide and delete as somebody who may do only this."""
-    iam, name = client(account, "iam"), f"{cloud.instance}-{len(allowed)}-{hash(frozenset(allowed))}"
-    iam.create_user(UserName=name)
-    # The server looks at no resource but those of S3.
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": sorted(allowed), "Resource": "*"}]}
-    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    with monkeypatch.context() as patched:
-        patched.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
-        patched.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
-        made = AwsCloud(account, cloud)
-        with enforced(account):
-            for each in (FILES, JOBS):
-                await made.provide(KEY, "shop", each)
-            await made.delete(KEY)
-
-
-async def test_the_rights_on_the_page_are_enough(
+async def test_the_rights_for_buckets_and_queues_are_enough(
     aws_account: Account, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await life(aws_account, cloud, actions(policies()[0]), monkeypatch)
+    with somebody(aws_account, actions(CLOUD), monkeypatch):
+        await in_cloud(aws_account, cloud)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("right", sorted(actions(policies()[0]) - UNSEEN))
-async def test_every_right_is_needed(
+@pytest.mark.parametrize("right", sorted(actions(CLOUD) - UNSEEN))
+async def test_every_right_for_buckets_and_queues_is_needed(
     aws_account: Account, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, right: str
 ) -> None:
-    with pytest.raises(Refused, match=r"AccessDenied|Forbidden|403"):
-        await life(aws_account, cloud, actions(policies()[0]) - {right}, monkeypatch)
+    with (
+        somebody(aws_account, actions(CLOUD) - {right}, monkeypatch),
+        pytest.raises(Refused, match=r"AccessDenied|Forbidden|403"),
+    ):
+        await in_cloud(aws_account, cloud)
+
+
+@pytest.mark.parametrize("kind", STORES)
+async def test_the_rights_for_secrets_are_enough(
+    aws_account: Account, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    with somebody(aws_account, actions(STORES[kind]), monkeypatch):
+        await in_store(aws_account, kind)
+
+
+_NEEDED = [(kind, right) for kind, policy in STORES.items() for right in sorted(actions(policy))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "right"), _NEEDED)
+async def test_every_right_for_secrets_is_needed(
+    aws_account: Account, monkeypatch: pytest.MonkeyPatch, kind: Kind, right: str
+) -> None:
+    with (
+        somebody(aws_account, actions(STORES[kind]) - {right}, monkeypatch),
+        pytest.raises(Refused, match=r"AccessDenied"),
+    ):
+        await in_store(aws_account, kind)
+
+
+def test_the_rights_for_secrets_name_previews_alone() -> None:
+    for policy in STORES.values():
+        for statement in policy["Statement"]:
+            of = statement["Resource"]
+            assert (
+                of == "*"
+                if statement["Action"] == ["secretsmanager:ListSecrets"]
+                else all("/*/preview" in each for each in of)
+            )
 
 
 def test_the_boundary_ends_where_the_names_end() -> None:
-    (_, boundary) = policies()
-    (statement,) = boundary["Statement"]
+    (statement,) = BOUNDARY["Statement"]
     assert not any(each.startswith(("iam:", "sts:", "*")) for each in statement["Action"])
     assert all("previewbot-*" in each or ":kms:" in each for each in statement["Resource"])
