@@ -12,15 +12,14 @@ from previewbot.adapters.git import GitSource
 from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.adapters.store import open_store
 from previewbot.app import hub_of, open_secrets
-from previewbot.core.blueprint import PREVIEW
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
 from previewbot.core.masking import Mask
 from previewbot.core.model import InstanceState, Record, Run
-from previewbot.core.secrets import Scope
 from previewbot.core.situation import last_good
+from previewbot.engine import vault
 from previewbot.places import Tools, open_place
-from previewbot.ports import Records, Runtime, Secrets
+from previewbot.ports import Records, Runtime
 from previewbot.settings import Settings
 
 _LINES = 1000
@@ -53,7 +52,7 @@ async def run_job(settings: Settings, environment: str, service: str) -> Ended:
                 await place.runtime.run(record.key, revision, service, name)
                 run = await _end_of(place.runtime, record.key, revision, Run(service, name, InstanceState.STARTING))
                 said = await place.runtime.tail(record.key, revision, service, lines=_LINES)
-                mask = Mask(await _values(open_secrets(settings), record))
+                mask = Mask(await vault.values(open_secrets(settings), record))
                 return Ended(run, [mask.hide(line) for line in said], clock.now() - began)
     finally:
         await hub.aclose()
@@ -74,8 +73,7 @@ async def _serving(records: Records, runtime: Runtime, key: Key, service: str) -
     observed = await runtime.observe(key)
     good = last_good(await records.releases(key), observed)
     running = observed.release(good.revision) if good else None
-    laid = [each.service for each in running.instances if each.state is InstanceState.LAID] if running else []
-    jobs = [each for each in laid if "." not in each]
+    jobs = running.runnable if running else ()
     if running is None or service not in jobs:
         there = f"there are {', '.join(jobs)}" if jobs else "there are none"
         raise Refused(_REASON, f"Nothing named `{service}` can be run there: {there}.")
@@ -93,13 +91,3 @@ async def _end_of(runtime: Runtime, key: Key, revision: str, begun: Run) -> Run:
         if found.state is not InstanceState.STARTING:
             return found
         await asyncio.sleep(_PAUSE)
-
-
-async def _values(secrets: Secrets, record: Record) -> list[str]:
-    """Everything that must not be shown of an environment."""
-    app = record.app or ""
-    found = []
-    for scope in (Scope(app, PREVIEW), Scope(app, PREVIEW, str(record.key))):
-        values = await secrets.values(scope, (await secrets.versions(scope)).keys())
-        found += [each.text for each in values.values()]
-    return found

@@ -79,6 +79,7 @@ class Command(StrEnum):
     """What a comment can ask for."""
 
     REDEPLOY = "redeploy"
+    RUN = "run"
     HELP = "help"
     UNKNOWN = "unknown"
     """It was meant for previewbot, but is none of its commands."""
@@ -89,6 +90,8 @@ class AskState(StrEnum):
 
     NEW = "new"
     SEEN = "seen"
+    BEGUN = "begun"
+    """A job runs because of it, and is never begun again."""
     DONE = "done"
     REFUSED = "refused"
 
@@ -102,6 +105,8 @@ class Ask:
     login: str
     command: Command
     state: AskState = AskState.NEW
+    argument: str = ""
+    """The job that is to run."""
 
 
 # --- Building -------------------------------------------------------------------------------------------------------
@@ -336,6 +341,12 @@ class Running:
     """The resource that it is, where it is none of the app's own releases."""
     runs: tuple[Run, ...] = ()
     """What was run of what is laid, as far as it is still there."""
+
+    @property
+    def runnable(self) -> tuple[str, ...]:
+        """The jobs and cron services that can be run by hand; no hook is one."""
+        laid = {each.service for each in self.instances if each.state is InstanceState.LAID}
+        return tuple(sorted(name for name in laid if "." not in name))
 
     def of(self, service: str) -> tuple[Instance, ...]:
         """Its instances of one service."""

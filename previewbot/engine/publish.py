@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 FINAL = (State.READY, State.FAILED, State.SKIPPED, State.GONE)
 """States that hold until a person does something: their text always gets through to GitHub."""
 
+_OF_PREVIEWS = (Command.REDEPLOY, Command.RUN)
+"""Commands that are nothing where nothing may run."""
+
 PASSING = timedelta(seconds=2)
 """How long a start must last before the comment speaks of it: a write to GitHub is worth more than that."""
 
@@ -138,13 +141,16 @@ class Publisher:
 
     async def _take(self, pull: PullRequest, ask: Ask, record: Record, *, allowed: bool) -> Record:
         permission = await self.world.hub.permission(pull.repository, ask.login)
-        if not permission.writes or (ask.command is Command.REDEPLOY and not allowed):
+        if not permission.writes or (ask.command in _OF_PREVIEWS and not allowed):
             await self._settle(pull, ask, AskState.REFUSED)
             return record
         match ask.command:
             case Command.REDEPLOY:
                 record = replace(record, redeploy=Redeploy(ask.id, pull.head_commit))
                 await self.world.store.save(record)
+                await self.world.hub.react(pull.repository, ask.id, Reaction.SEEN)
+                await self.world.store.mark(ask, AskState.SEEN)
+            case Command.RUN:
                 await self.world.hub.react(pull.repository, ask.id, Reaction.SEEN)
                 await self.world.store.mark(ask, AskState.SEEN)
             case Command.HELP | Command.UNKNOWN:
@@ -160,7 +166,7 @@ class Publisher:
             return
         ended = AskState.DONE if status.state is State.READY else AskState.REFUSED
         for ask in asks:
-            if ask.state is AskState.SEEN:
+            if ask.state is AskState.SEEN and ask.command is Command.REDEPLOY:
                 await self._settle(pull, ask, ended)
 
     async def _settle(self, pull: PullRequest, ask: Ask, state: AskState) -> None:

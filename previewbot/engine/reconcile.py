@@ -20,6 +20,7 @@ from previewbot.engine.bells import Bell, Bells
 from previewbot.engine.errands import Errands
 from previewbot.engine.ledger import Ledger
 from previewbot.engine.observe import Definition, define, desire, forbid, read_pull
+from previewbot.engine.orders import Orders
 from previewbot.engine.publish import Publisher
 from previewbot.engine.turns import Turns
 from previewbot.engine.voice import Voice
@@ -70,7 +71,9 @@ class Reconciler:
             made = await approach.go(desired, lambda was, now: _conclude(was, now, pull, touched_at))
         log.info("pass", env=str(key), state=made.status.state, reason=made.status.reason)
         if pull and asked:
-            await publisher.conclude(pull, tuple(await world.store.asks(key)), made.status)
+            asked = tuple(await world.store.asks(key))
+            await publisher.conclude(pull, asked, made.status)
+            await Orders(world, pull).follow(asked, made.status)
         return made
 
     async def _desire(self, pull: PullRequest | None, record: Record) -> tuple[Desired, Record]:

@@ -5,7 +5,7 @@ Only the scope of the environment's own kind is ever asked for, and of an untrus
 
 from __future__ import annotations
 
-import secrets
+import secrets as chance
 import string
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ from previewbot.core.model import Reason, Record, ReleaseSpec
 from previewbot.core.resources import Shelf
 from previewbot.core.secrets import Scope, Seal, SecretName, Versions, asked, credentials, generated, open_all, seals
 from previewbot.engine.world import World
-from previewbot.ports import Sealed, Value
+from previewbot.ports import Sealed, Secrets, Value
 
 _ALPHABET = string.ascii_letters + string.digits
 """What needs no quoting in a URL, a shell or a configuration file."""
@@ -78,6 +78,15 @@ async def words(world: World, release: ReleaseSpec) -> Collection[str]:
     return [each.text for each in (await _read(world, release, wanted)).values()]
 
 
+async def values(secrets: Secrets, record: Record) -> Collection[str]:
+    """Every value that must not be shown of an environment, whichever release it is for."""
+    app, found = record.app or "", list[str]()
+    for scope in (Scope(app, PREVIEW), _own(app, record.key)):
+        read = await secrets.values(scope, (await secrets.versions(scope)).keys())
+        found += [each.text for each in read.values()]
+    return found
+
+
 async def forget(world: World, record: Record) -> None:
     """Delete what was made for one environment alone."""
     if record.app:
@@ -99,4 +108,4 @@ def _own(app: str, key: Key) -> Scope:
 
 def generate(length: int) -> Value:
     """Make a value that needs no quoting anywhere."""
-    return Value("".join(secrets.choice(_ALPHABET) for _ in range(length)))
+    return Value("".join(chance.choice(_ALPHABET) for _ in range(length)))

@@ -104,8 +104,8 @@ def _ask(payload: Payload, key: Key) -> Ask | None:
         return None
     if _get(payload, "comment", "user", "type") == "Bot":
         return None
-    command = commands.read(body)
-    return Ask(comment, key, login, command) if command else None
+    said = commands.read(body)
+    return Ask(comment, key, login, said.command, argument=said.argument) if said else None
 
 
 def _repository(payload: Payload) -> Reading:

@@ -7,12 +7,12 @@ break the layout of the comment nor mention anybody.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from previewbot.core.ids import Key
-from previewbot.core.model import Reason, Record, Removed, ServiceLine, State, Status
+from previewbot.core.model import InstanceState, Reason, Record, Removed, Run, ServiceLine, State, Status
 from previewbot.wire import commands
 
 _OUTPUT_LIMIT = 4000
@@ -97,6 +97,20 @@ def help_text(*, unknown: bool = False) -> str:
         lead = "Write one of these, alone on the first line of a comment. They are for people who may write here."
     rows = "\n".join(f"| `/{name}` | {summary} |" for name, summary in commands.TABLE)
     return f"{lead}\n\n| command | what it does |\n|---|---|\n{rows}\n"
+
+
+def ran(run: Run, lines: Sequence[str]) -> str:
+    """Answer ``/run`` when it is over."""
+    ended = "is done" if run.state is InstanceState.DONE else f"failed: it {run.detail or 'did not end well'}"
+    return f"**{run.service}** {ended}.\n" + (f"\n{_fenced(lines)}\n" if lines else "")
+
+
+def nothing_to_run(job: str, jobs: Sequence[str], *, serves: bool) -> str:
+    """Answer ``/run`` where that cannot be."""
+    if not serves:
+        return "Nothing serves now, so nothing can be run. Push a fix or write `/redeploy`, then try again.\n"
+    there = f"It has {', '.join(f'`{each}`' for each in jobs)}." if jobs else "Its `previewbot.yaml` has no jobs."
+    return f"This preview has no job `{_code(job)}`. {there}\n"
 
 
 # --- the head: one line that is enough ------------------------------------------------------------------------------
@@ -217,10 +231,14 @@ _SPOKE = (Reason.CRASHED, Reason.UNHEALTHY, Reason.HOOK_FAILED, Reason.RESOURCE_
 def _output(status: Status) -> str:
     if not status.lines:
         return ""
-    text = "\n".join(status.lines)[-_OUTPUT_LIMIT:]
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     lead = "Its last lines:\n" if status.reason in _SPOKE else ""
-    return f"{lead}{fence}text\n{text}\n{fence}"
+    return f"{lead}{_fenced(status.lines)}"
+
+
+def _fenced(lines: Sequence[str]) -> str:
+    text = "\n".join(lines)[-_OUTPUT_LIMIT:]
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    return f"{fence}text\n{text}\n{fence}"
 
 
 _ADVICE: Mapping[Reason, str] = {

@@ -66,6 +66,13 @@ async def test_an_ask_is_open_until_it_is_done_or_refused(any_store: Store) -> N
     assert [(ask.id, ask.state) for ask in await any_store.asks(ONE)] == [(1, AskState.SEEN), (4, AskState.NEW)]
 
 
+async def test_what_an_ask_is_about_is_kept_while_its_job_runs(any_store: Store) -> None:
+    ask = Ask(3, ONE, "ann", Command.RUN, argument="restock")
+    await any_store.accept(delivery("d"), (), [ask])
+    await any_store.mark(ask, AskState.BEGUN)
+    assert await any_store.asks(ONE) == (replace(ask, state=AskState.BEGUN),)
+
+
 async def test_a_comment_told_twice_is_the_ask_that_is_there_already(any_store: Store) -> None:
     ask = Ask(3, ONE, "ann", Command.REDEPLOY)
     await any_store.accept(delivery("a"), (), [ask])
@@ -100,8 +107,8 @@ async def test_a_topic_added_twice_is_held_once_at_the_sooner_time(any_store: St
 
 async def test_the_database_describes_itself(any_store: Store, database_url: str) -> None:
     expected = {
-        "sqlite": "sqlite, schema 0001, synchronous=FULL",
-        "postgresql": "postgresql, schema 0001, synchronous_commit=on",
+        "sqlite": "sqlite, schema 0002, synchronous=FULL",
+        "postgresql": "postgresql, schema 0002, synchronous_commit=on",
     }
     assert await any_store.check() == expected[database_url.partition("+")[0]]
     assert await describe(database_url) == await any_store.check()

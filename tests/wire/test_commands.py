@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from previewbot.core.model import Command
 from previewbot.wire import commands
+from previewbot.wire.commands import Said
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,23 @@ from previewbot.wire import commands
     ],
 )
 def test_the_grammar(body: str, command: Command | None) -> None:
-    assert commands.read(body) == command
+    said = commands.read(body)
+    assert (said and said.command) == command
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("/run restock", Said(Command.RUN, "restock")),
+        ("/run  restock \nplease", Said(Command.RUN, "restock")),
+        ("/run", Said(Command.UNKNOWN)),
+        ("/run restock now", Said(Command.UNKNOWN)),
+        ("/run " + "x" * 41, Said(Command.UNKNOWN)),
+        ("/runs restock", Said(Command.UNKNOWN)),
+    ],
+)
+def test_a_job_stands_behind_its_command(body: str, said: Said) -> None:
+    assert commands.read(body) == said
 
 
 @given(st.text())
@@ -42,4 +59,4 @@ def test_any_text_at_all_can_be_read(body: str) -> None:
 
 
 def test_every_command_stands_in_the_table() -> None:
-    assert {Command(name) for name, _ in commands.TABLE} == set(Command) - {Command.UNKNOWN}
+    assert {Command(name.split()[0]) for name, _ in commands.TABLE} == set(Command) - {Command.UNKNOWN}

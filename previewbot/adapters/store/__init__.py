@@ -47,6 +47,6 @@ async def open_store(
 
 
 async def describe(url: str) -> str:
-    """Describe a database in a line, such as ``sqlite, schema 0001, synchronous=FULL``, also while another holds it."""
+    """Describe a database in a line, such as ``sqlite, schema 0002, synchronous=FULL``, also while another holds it."""
     async with opened(url, exclusive=False) as database:
         return await database.describe()

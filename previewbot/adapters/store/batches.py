@@ -73,8 +73,8 @@ def ask_rows(parcels: Iterable[Parcel]) -> Sequence[Mapping[str, str | int]]:
 
 
 def _ask_row(ask: Ask) -> Mapping[str, str | int]:
-    texts = {"login": clean(ask.login), "command": ask.command.value, "state": ask.state.value}
-    return {"id": ask.id, "key": str(ask.key), **texts}
+    texts = {"login": clean(ask.login), "argument": clean(ask.argument)}
+    return {"id": ask.id, "key": str(ask.key), "command": ask.command.value, "state": ask.state.value, **texts}
 
 
 def due(parcels: Iterable[Parcel]) -> dict[str, datetime]:

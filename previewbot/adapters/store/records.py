@@ -17,7 +17,7 @@ from previewbot.core.model import Ask, AskState, Command, Record
 
 log = structlog.get_logger(__name__)
 
-_OPEN = (AskState.NEW.value, AskState.SEEN.value)
+_OPEN = (AskState.NEW.value, AskState.SEEN.value, AskState.BEGUN.value)
 
 
 class SqlRecords:
@@ -97,7 +97,9 @@ class SqlRecords:
         query = select(rows).where(rows.c.key == str(key), rows.c.state.in_(_OPEN)).order_by(rows.c.id)
         async with self._database.reading() as connection:
             found = (await connection.execute(query)).all()
-        return tuple(Ask(row.id, key, row.login, _command(row.command), AskState(row.state)) for row in found)
+        return tuple(
+            Ask(row.id, key, row.login, _command(row.command), AskState(row.state), row.argument) for row in found
+        )
 
     @whole
     async def mark(self, ask: Ask, state: AskState) -> None:
@@ -113,7 +115,7 @@ class SqlRecords:
 
     @whole
     async def check(self) -> str:
-        """Describe the database in a line: ``sqlite, schema 0001, synchronous=FULL``."""
+        """Describe the database in a line: ``sqlite, schema 0002, synchronous=FULL``."""
         return await self._database.describe()
 
 

@@ -63,6 +63,7 @@ asks = Table(
     Column("key", String, nullable=False, index=True),
     Column("login", String, nullable=False),
     Column("command", String, nullable=False),
+    Column("argument", String, nullable=False, server_default=""),
     Column("state", String, nullable=False),
 )
 

@@ -22,6 +22,7 @@ from previewbot.adapters.store.opening import opened
 from previewbot.adapters.store.tables import metadata
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
+from previewbot.core.model import Ask, Command
 from previewbot.ports import Delivery
 
 NOW = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
@@ -217,8 +218,21 @@ async def test_nobody_else_can_read_the_database(tmp_path: Path, exclusive: bool
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+async def test_a_database_of_the_first_schema_is_brought_to_the_newest_with_what_is_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "x.db"
+    async with open_store(f"sqlite:///{file}"):
+        pass
+    with closing(sqlite3.connect(file)) as old:
+        old.execute("ALTER TABLE asks DROP COLUMN argument")
+        old.execute("UPDATE alembic_version SET version_num = '0001'")
+        old.execute("INSERT INTO asks VALUES (7, 'pr-1-1', 'ann', 'redeploy', 'new')")
+        old.commit()
+    async with open_store(f"sqlite:///{file}") as store:
+        assert await store.asks(Key(1, 1)) == (Ask(7, Key(1, 1), "ann", Command.REDEPLOY),)
+
+
 @pytest.mark.postgres
 async def test_processes_that_start_together_migrate_once(postgres_url: str) -> None:
     await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
     async with open_store(postgres_url) as store:
-        assert "schema 0001" in await store.check()
+        assert "schema 0002" in await store.check()

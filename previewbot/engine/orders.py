@@ -1,0 +1,92 @@
+"""``/run JOB`` in a comment: the job is begun at most once, and the comment is answered when it is over.
+
+How far an ask got is on disk, and a run is named after its comment: so a restart anywhere in between goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.masking import Mask
+from previewbot.core.model import Ask, AskState, Command, InstanceState, PullRequest, Run, Running, State, Status
+from previewbot.core.situation import last_good
+from previewbot.engine import vault
+from previewbot.engine.world import World
+from previewbot.ports import Reaction
+from previewbot.wire import notice
+
+log = structlog.get_logger(__name__)
+
+_LINES = 50
+_COMING = (State.BUILDING, State.STARTING)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What people asked to be run of one pull request."""
+
+    world: World
+    pull: PullRequest
+
+    async def follow(self, asks: Sequence[Ask], status: Status) -> None:
+        """Bring every order as far as it comes; what it waits for wakes the key when it happens."""
+        open_ = [each for each in asks if each.command is Command.RUN and each.state in (AskState.SEEN, AskState.BEGUN)]
+        if open_:
+            running = await self._serving()
+            for each in open_:
+                await self._follow(each, running, status)
+
+    async def _serving(self) -> Running | None:
+        key = self.pull.key
+        observed = await self.world.runtime.observe(key)
+        good = last_good(await self.world.store.releases(key), observed)
+        return observed.release(good.revision) if good else None
+
+    async def _follow(self, ask: Ask, running: Running | None, status: Status) -> None:
+        name = f"comment-{ask.id}"
+        runs = running.runs if running else ()
+        run = next((each for each in runs if (each.service, each.name) == (ask.argument, name)), None)
+        if ask.state is AskState.BEGUN:
+            if run is None or run.state is not InstanceState.STARTING:
+                await self._conclude(ask, running, run or Run(ask.argument, name, InstanceState.FAILED, _REPLACED))
+            return
+        if running is None and status.state in _COMING:
+            return
+        jobs = running.runnable if running else ()
+        if running is None or ask.argument not in jobs:
+            await self._answer(ask, notice.nothing_to_run(ask.argument, jobs, serves=running is not None), done=False)
+            return
+        await self._begin(ask, running, name)
+
+    async def _begin(self, ask: Ask, running: Running, name: str) -> None:
+        """Begin a run; remembered first, since a job that ran twice is worse than one that did not."""
+        await self.world.store.mark(ask, AskState.BEGUN)
+        log.info("run", env=str(ask.key), service=ask.argument, run=name)
+        try:
+            await self.world.runtime.run(ask.key, running.revision, ask.argument, name)
+        except (Transient, Refused):
+            await self.world.store.mark(ask, AskState.SEEN)
+            raise
+
+    async def _conclude(self, ask: Ask, running: Running | None, run: Run) -> None:
+        lines: Sequence[str] = ()
+        if running and run in running.runs:
+            said = await self.world.runtime.tail(ask.key, running.revision, run.service, lines=_LINES)
+            mask = Mask(await vault.values(self.world.secrets, await self.world.store.load(ask.key)))
+            lines = [mask.hide(each) for each in said]
+        await self._answer(ask, notice.ran(run, lines), done=run.state is InstanceState.DONE)
+        if running:
+            await self.world.runtime.end_run(ask.key, running.revision, run.service, run.name)
+
+    async def _answer(self, ask: Ask, text: str, *, done: bool) -> None:
+        mark = notice.answer_marker(ask.id)
+        await self.world.hub.comment(self.pull, mark, f"{mark}\n{text}", known=None, final=True)
+        await self.world.hub.react(self.pull.repository, ask.id, Reaction.DONE if done else Reaction.REFUSED)
+        await self.world.store.mark(ask, AskState.DONE if done else AskState.REFUSED)
+
+
+_REPLACED = "was ended with its release"

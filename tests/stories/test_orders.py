@@ -1,0 +1,120 @@
+"""``/run JOB``: for those who may write, on what serves, once for a comment, and answered when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from previewbot.core.model import InstanceState, ServiceSpec
+from previewbot.core.secrets import Scope, SecretName
+from previewbot.demo.github.state import Pull
+from previewbot.ports import Value
+from tests.fakes.runtime import READY, Behaviour
+from tests.fixtures.github import Over
+from tests.stories.town import Town, town
+
+BLUEPRINT = """\
+version: 1
+app: shop
+services:
+  web: {build: ., port: 8080, public: true}
+  restock: {kind: job, build: ., command: [restock], secrets: [TOKEN]}
+  nightly: {kind: cron, build: ., command: [clean], schedule: "0 3 * * *"}
+hooks: {destroy: {service: web, command: [goodbye]}}
+"""
+
+
+@pytest.fixture
+async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
+    async with town(tmp_path, over=over) as made:
+        await made.settle()
+        await made.secrets.put(Scope("shop", "preview"), SecretName("shared", "TOKEN"), Value("hunter2hunter2"))
+        yield made
+
+
+def _behaves(city: Town, job: Behaviour) -> None:
+    def behave(spec: ServiceSpec) -> Behaviour:
+        return job if spec.name == "restock" else READY
+
+    city.runtime.behave = behave
+
+
+def _answers(pull: Pull) -> list[str]:
+    return [each.body for each in pull.comments if "<!-- previewbot:answer:" in each.body]
+
+
+async def _runs(city: Town, pull: Pull) -> list[str]:
+    return [each.name for release in (await city.observed(pull)).releases for each in release.runs]
+
+
+async def test_a_job_is_run_and_its_end_is_answered_without_any_secret(city: Town) -> None:
+    _behaves(city, Behaviour(InstanceState.READY, says=("restocked with hunter2hunter2",)))
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    reactions = await city.say(pull, "alice", "/run restock")
+    await city.settle()
+    (answer,) = _answers(pull)
+    assert "**restock** is done." in answer
+    assert "restocked with •••" in answer
+    assert "eyes" in reactions
+    assert await _runs(city, pull) == [], "what is over is cleared away"
+
+
+async def test_a_job_that_fails_says_how(city: Town) -> None:
+    _behaves(city, Behaviour(InstanceState.FAILED, "exits with code 3", says=("no stock",)))
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    await city.say(pull, "alice", "/run restock")
+    await city.settle()
+    (answer,) = _answers(pull)
+    assert "**restock** failed: it exits with code 3." in answer
+    assert "no stock" in answer
+
+
+async def test_a_job_that_goes_on_is_waited_for_and_never_begun_again(city: Town) -> None:
+    _behaves(city, Behaviour(InstanceState.STARTING))
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    await city.say(pull, "alice", "/run restock")
+    (name,) = await _runs(city, pull)
+    await city.sweep()
+    assert await _runs(city, pull) == [name]
+    assert _answers(pull) == []
+    _behaves(city, READY)
+    await city.push(pull, {"x": "2"})
+    await city.settle()
+    assert await _runs(city, pull) == []
+    (answer,) = _answers(pull)
+    assert "was ended with its release" in answer
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("/run `nothing`@x", "has no job `nothing @x`. It has `nightly`, `restock`."),
+        ("/run web", "has no job `web`. It has `nightly`, `restock`."),
+        ("/run destroy.hook", "has no job `destroy.hook`"),
+        ("/run", "That is not a command of previewbot."),
+    ],
+)
+async def test_what_cannot_be_run_is_answered_with_what_can(city: Town, words: str, answer: str) -> None:
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    await city.say(pull, "alice", words)
+    (only,) = _answers(pull)
+    assert answer in only
+
+
+async def test_without_jobs_or_without_anything_that_serves_it_says_so(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT.split("  restock", maxsplit=1)[0]})
+    await city.say(pull, "alice", "/run restock")
+    assert "Its `previewbot.yaml` has no jobs." in _answers(pull)[-1]
+    broken = await city.open(files={"previewbot.yaml": "version: 1\nservices: {}\n"})
+    await city.say(broken, "alice", "/run restock")
+    assert "Nothing serves now" in _answers(broken)[-1]
+
+
+async def test_who_may_not_write_runs_nothing(city: Town) -> None:
+    _behaves(city, Behaviour(InstanceState.STARTING))
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    assert await city.say(pull, "bob", "/run restock") == ["-1"]
+    assert await _runs(city, pull) == []
+    assert _answers(pull) == []
