@@ -288,6 +288,8 @@ class ReleaseRecord:
     """What it did, in a few words: ``exits with code 1``."""
     lines: tuple[str, ...] = ()
     """The last lines that the failing service said."""
+    log: str | None = None
+    """The log of what its hooks said, and whoever failed."""
 
 
 class InstanceState(StrEnum):

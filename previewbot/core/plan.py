@@ -243,6 +243,7 @@ def _failed(situation: Situation, remembered: ReleaseRecord) -> Plan:
         situation.now,
         detail=about(remembered.service, remembered.detail),
         lines=remembered.lines,
+        log=remembered.log,
     )
     return Plan((), status)
 
@@ -276,7 +277,7 @@ def _serve(situation: Situation, release: ReleaseSpec, running: Running, remembe
     if dict(situation.observed.routes) != routes or not serving:
         status = Status(State.STARTING, Reason.RELEASE_STARTING, situation.now)
         return Plan((Route(routes, release),), status, SAFETY_NET)
-    status = Status(State.READY, Reason.SERVING, situation.now)
+    status = Status(State.READY, Reason.SERVING, situation.now, log=remembered.log if remembered else None)
     if remembered and remembered.served_at:
         took = (remembered.served_at - remembered.triggered_at).total_seconds()
         status = replace(status, seconds=max(took, 0.0))

@@ -28,10 +28,9 @@ from previewbot.core.actions import (
 )
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
-from previewbot.core.masking import Mask
 from previewbot.core.model import Reason, Record, ReleaseRecord, ReleaseSpec, ReleaseState
 from previewbot.core.situation import Situation
-from previewbot.engine import vault
+from previewbot.engine import output, vault
 from previewbot.engine.count import counted
 from previewbot.engine.errands import Errands
 from previewbot.engine.world import World
@@ -160,15 +159,16 @@ class Actor:
 
     async def _fail(self, action: FailRelease, situation: Situation) -> None:
         release = action.release
-        lines = await self.world.runtime.tail(release.key, release.revision, action.service, lines=_LAST_WORDS)
-        mask = Mask(await vault.words(self.world, release))
+        hooks = [each.name for each in release.services if each.hook and not each.is_laid]
+        said = await output.hear(self.world, release, list(dict.fromkeys((*hooks, action.service))))
         failed = replace(
             situation.remembered(release.revision) or _begun(release, situation),
             state=ReleaseState.FAILED,
             reason=action.reason,
             service=action.service,
             detail=action.detail,
-            lines=tuple(mask.hide(each) for each in lines),
+            lines=tuple(said[action.service][-_LAST_WORDS:]),
+            log=await output.keep(self.world, said),
         )
         # Remembered first: a crash before the removal then removes it, instead of trying it again.
         await self.world.store.save_release(failed)
@@ -187,6 +187,9 @@ class Actor:
             commit=release.commit,
             urls=release.urls,
         )
+        hooks = [each.name for each in release.services if each.hook and not each.is_laid]
+        if hooks and served.log is None:
+            served = replace(served, log=await output.keep(self.world, await output.hear(self.world, release, hooks)))
         await self.world.store.save_release(served)
         if before.served_at is None:
             self.world.meter.served(now - served.triggered_at)

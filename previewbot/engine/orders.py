@@ -14,14 +14,16 @@ from previewbot.core.errors import Refused, Transient
 from previewbot.core.masking import Mask
 from previewbot.core.model import Ask, AskState, Command, InstanceState, PullRequest, Run, Running, State, Status
 from previewbot.core.situation import last_good
-from previewbot.engine import vault
+from previewbot.engine import output, vault
 from previewbot.engine.world import World
 from previewbot.ports import Reaction
 from previewbot.wire import notice
 
 log = structlog.get_logger(__name__)
 
-_LINES = 50
+_LINES = 20
+"""Lines in an answer; where there are more, all of them are a log."""
+_MOST = 1000
 _COMING = (State.BUILDING, State.STARTING)
 
 
@@ -31,6 +33,7 @@ class Orders:
 
     world: World
     pull: PullRequest
+    context: notice.Context
 
     async def follow(self, asks: Sequence[Ask], status: Status) -> None:
         """Bring every order as far as it comes; what it waits for wakes the key when it happens."""
@@ -74,11 +77,14 @@ class Orders:
 
     async def _conclude(self, ask: Ask, running: Running | None, run: Run) -> None:
         lines: Sequence[str] = ()
+        log_name = None
         if running and run in running.runs:
-            said = await self.world.runtime.tail(ask.key, running.revision, run.service, lines=_LINES)
+            said = await self.world.runtime.tail(ask.key, running.revision, run.service, lines=_MOST)
             mask = Mask(await vault.values(self.world.secrets, await self.world.store.load(ask.key)))
             lines = [mask.hide(each) for each in said]
-        await self._answer(ask, notice.ran(run, lines), done=run.state is InstanceState.DONE)
+            log_name = await output.keep(self.world, {run.service: lines}) if len(lines) > _LINES else None
+        text = notice.ran(run, lines[-_LINES:], self.context.log(log_name) if log_name else None)
+        await self._answer(ask, text, done=run.state is InstanceState.DONE)
         if running:
             await self.world.runtime.end_run(ask.key, running.revision, run.service, run.name)
 

@@ -25,6 +25,7 @@ from previewbot.engine.publish import Publisher
 from previewbot.engine.turns import Turns
 from previewbot.engine.voice import Voice
 from previewbot.engine.world import Policy, World
+from previewbot.wire import notice
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ class Reconciler:
         if pull and asked:
             asked = tuple(await world.store.asks(key))
             await publisher.conclude(pull, asked, made.status)
-            await Orders(world, pull).follow(asked, made.status)
+            await Orders(world, pull, notice.Context(self.policy.base_url)).follow(asked, made.status)
         return made
 
     async def _desire(self, pull: PullRequest | None, record: Record) -> tuple[Desired, Record]:

@@ -98,14 +98,16 @@ class Pages:
     # --- logs -------------------------------------------------------------------------------------------------------
 
     async def log(self, request: Request) -> Response:
-        """Show the log of a build: whoever has its name may read it."""
+        """Show the log of a build, or what a hook or a job said: whoever has its name may read it."""
         found = await self._find(request)
         if found is None:
             return _missing()
         build, file = found
-        is_live = build.state is BuildState.RUNNING
+        is_live = build is not None and build.state is BuildState.RUNNING
         part = await asyncio.to_thread(end_of, file, whole_lines=is_live)
-        return _page("log.html", build=build, part=part, text=clean(part.text), is_live=is_live)
+        return _page(
+            "log.html", build=build, part=part, text=clean(part.text), is_live=is_live, name=request.path_params["log"]
+        )
 
     async def raw_log(self, request: Request) -> Response:
         """Give the log as plain text."""
@@ -124,7 +126,7 @@ class Pages:
             return _missing()
         start = request.headers.get("last-event-id") or request.query_params.get("from", "")
         position = int(start) if re.fullmatch(r"[0-9]{1,15}", start, re.ASCII) else 0
-        return EventSourceResponse(self._follow(found[0].log, found[1], position), ping=15)
+        return EventSourceResponse(self._follow(request.path_params["log"], found[1], position), ping=15)
 
     async def _follow(self, log: str, file: Path, position: int) -> AsyncIterator[dict[str, Any]]:
         while not self.closing.is_set():
@@ -141,14 +143,15 @@ class Pages:
                 yield {"event": "end", "data": ""}
                 return
 
-    async def _find(self, request: Request) -> tuple[BuildRecord, Path] | None:
+    async def _find(self, request: Request) -> tuple[BuildRecord | None, Path] | None:
         name = request.path_params["log"]
         try:
             file = self.logs.path(name)
         except ValueError:
             return None
         build = await self.records.find_log(name)
-        return (build, file) if build else None
+        is_there = build is not None or await asyncio.to_thread(file.is_file)
+        return (build, file) if is_there else None
 
     # --- the operator's pages ---------------------------------------------------------------------------------------
 

@@ -99,10 +99,11 @@ def help_text(*, unknown: bool = False) -> str:
     return f"{lead}\n\n| command | what it does |\n|---|---|\n{rows}\n"
 
 
-def ran(run: Run, lines: Sequence[str]) -> str:
-    """Answer ``/run`` when it is over."""
+def ran(run: Run, lines: Sequence[str], log: str | None = None) -> str:
+    """Answer ``/run`` when it is over; ``log`` is the page with all of its lines."""
     ended = "is done" if run.state is InstanceState.DONE else f"failed: it {run.detail or 'did not end well'}"
-    return f"**{run.service}** {ended}.\n" + (f"\n{_fenced(lines)}\n" if lines else "")
+    more = f"\n[All of it]({log})\n" if log else ""
+    return f"**{run.service}** {ended}.\n" + (f"\n{_fenced(lines)}\n" if lines else "") + more
 
 
 def nothing_to_run(job: str, jobs: Sequence[str], *, serves: bool) -> str:
@@ -297,7 +298,8 @@ def _foot(status: Status, context: Context) -> str:
     parts = ["`/redeploy` rebuild from scratch"] if status.state is not State.SKIPPED else []
     parts.append("`/help` more")
     if status.log and status.state is not State.BUILDING:
-        parts.append(f"[build log]({context.log(status.log)})")
+        kind = "build log" if status.reason in (Reason.BUILD_FAILED, Reason.BUILD_TIMED_OUT) else "log"
+        parts.append(f"[{kind}]({context.log(status.log)})")
     if status.state is State.READY:
         parts.append("gone when this pull request closes")
     return f"<sub>{' · '.join(parts)}</sub>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -441,6 +442,14 @@ async def test_a_failed_release_hook_is_told_with_its_last_words_and_mended_by_a
     assert "exits with code 1" in text
     assert "no such table" in text
     assert "hook.release" not in text
-    city.runtime.behave = lambda _: READY
+    assert "no such table" in _log(city, text)
+    city.runtime.behave = lambda spec: replace(READY, says=("42 migrations",)) if spec.hook else READY
     await city.push(pull, {"web/x": "2"})
     assert "**Preview is ready**" in city.comment(pull)
+    assert _log(city, city.comment(pull)) == "--- hook.release\n42 migrations\n"
+
+
+def _log(city: Town, text: str) -> str:
+    """What stands on the page that a comment calls its log."""
+    name = text.partition("[log](")[2].partition(")")[0].rpartition("/")[2]
+    return city.world.logs.path(name).read_text()

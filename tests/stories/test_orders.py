@@ -61,6 +61,20 @@ async def test_a_job_is_run_and_its_end_is_answered_without_any_secret(city: Tow
     assert await _runs(city, pull) == [], "what is over is cleared away"
 
 
+async def test_of_a_long_output_the_end_is_shown_and_all_of_it_is_a_page(city: Town) -> None:
+    lines = [f"line {number}" for number in range(100)]
+    _behaves(city, Behaviour(InstanceState.READY, says=("hunter2hunter2", *lines)))
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    await city.say(pull, "alice", "/run restock")
+    await city.settle()
+    (answer,) = _answers(pull)
+    assert "line 99" in answer
+    assert "line 50" not in answer
+    name = answer.partition("/logs/")[2].partition(")")[0]
+    kept = city.world.logs.path(name).read_text()
+    assert kept == "--- restock\n•••\n" + "\n".join(lines) + "\n"
+
+
 async def test_a_job_that_fails_says_how(city: Town) -> None:
     _behaves(city, Behaviour(InstanceState.FAILED, "exits with code 3", says=("no stock",)))
     pull = await city.open(files={"previewbot.yaml": BLUEPRINT})

@@ -129,6 +129,16 @@ async def test_a_log_is_shown_without_colours_and_without_harm(
     assert "data-live" not in answer.text
 
 
+async def test_what_a_hook_said_is_shown_though_it_is_no_build(local: httpx.AsyncClient, tmp_path: Path) -> None:
+    log_of(tmp_path).write_text("--- hook.release\n<b>42</b> migrations\n")
+    answer = await local.get(f"/logs/{NAME}")
+    assert "&lt;b&gt;42&lt;/b&gt; migrations" in answer.text
+    assert "Output" in answer.text
+    assert "data-live" not in answer.text
+    assert (await local.get(f"/logs/{NAME}/raw")).text.endswith("migrations\n")
+    assert (await local.get(f"/logs/{NAME[:-1]}x")).status_code == 404
+
+
 async def test_of_a_long_log_the_end_is_shown(local: httpx.AsyncClient, store: Store, tmp_path: Path) -> None:
     await store.save_build(replace(BUILD, state=BuildState.FAILED, finished_at=NOW))
     log_of(tmp_path).write_text("the beginning\n" + "x" * 99 + "\n" * 1 + ("y" * 99 + "\n") * 12_000 + "the reason\n")

@@ -18,6 +18,8 @@ from previewbot.ports import Delivery
 NOW = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 ONE = Key(1, 1)
 
+_ASK = "INSERT INTO asks (id, key, login, command, state) VALUES (1, 'pr-1-1', 'ann', 'dance', 'new')"
+
 
 async def execute(url: str, *statements: str) -> None:
     async with opened(url, exclusive=False) as database, database.writing() as connection:
@@ -87,5 +89,8 @@ async def test_a_topic_that_nobody_can_read_does_not_stop_the_queue(database_url
 async def test_a_command_of_another_version_is_an_unknown_one(database_url: str) -> None:
     async with open_store(database_url) as store:
         await store.accept(Delivery("d", "x", NOW), (), ())
-        await execute(database_url, "INSERT INTO asks (id, key, login, command, state) VALUES (1, 'pr-1-1', 'ann', 'dance', 'new')")
+        await execute(
+            database_url,
+            _ASK,
+        )
         assert [ask.command for ask in await store.asks(ONE)] == ["unknown"]
