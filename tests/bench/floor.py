@@ -28,6 +28,7 @@ _LIMITS = (
 """What previewbot sets, as options of ``docker run``."""
 
 
+_PATIENCE = 60.0
 PAUSE = 0.01
 """Seconds between two questions to the page; the same for everybody who is measured."""
 
@@ -84,8 +85,7 @@ class Bare:
     def ask(self, web: str, sha: str) -> None:
         """Ask the page for its commit until it is this one."""
         host, _, port = run(*self.docker, "port", web, "8080").splitlines()[0].rpartition(":")
-        while _answer(host, int(port)) != sha:
-            time.sleep(PAUSE)
+        ask(sha, host, int(port))
 
     def end(self) -> None:
         """Leave nothing."""
@@ -120,10 +120,19 @@ class Whole(Bare):
         run(*self.docker, "network", "rm", self.name)
 
 
-def _answer(host: str, port: int) -> str:
+def ask(sha: str, host: str, port: int, name: str | None = None) -> None:
+    """Ask until the answer is a commit, by hardly any means: whoever asks takes time from those who work."""
+    end = time.monotonic() + _PATIENCE
+    while _answer(host, port, name) != sha:
+        if time.monotonic() > end:
+            raise TimeoutError(f"{name or host} does not serve {sha} after {_PATIENCE:.0f} s")
+        time.sleep(PAUSE)
+
+
+def _answer(host: str, port: int, name: str | None) -> str:
     connection = HTTPConnection(host, port, timeout=1)
     try:
-        connection.request("GET", "/commit.txt")
+        connection.request("GET", "/commit.txt", headers={"Host": name} if name else {})
         return connection.getresponse().read().decode()
     except (OSError, HTTPException):
         return ""

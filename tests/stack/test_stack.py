@@ -118,6 +118,8 @@ async def stack(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     """One test for all: what it costs is to start the servers."""
     pull = await stack.open(words="second words")
+    log = _log_of(pull)
+    assert "migrated" in (stack.stage.folder / "state" / "logs" / f"{log}.log").read_text()
     status = await stack.get(pull, "/status")
     assert status["commit"] == pull.sha
     assert status["items"] == ["apple", "pear"]
@@ -141,6 +143,9 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     done = await stack.run(pull, "restock")
     assert "one more in postgresql://app:•••@db:5432/app" in done
     assert (await stack.get(pull, "/status"))["items"] == ["apple", "pear", "plum"]
+    stack.stage.github.comment(stack.repository, pull, "alice", "/run restock")
+    wanted = ("**restock** failed: it exits with code 1", "already exists")
+    await until("the answer", lambda: _answered(pull, *wanted), patience=30)
 
     broken = FILES["previewbot.yaml"].replace("shop, migrate", "shop, fail")
     await stack.push(pull, blueprint=broken)
@@ -165,6 +170,12 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     await until("no credential is left", lambda: json.loads(secrets.read_text())["secrets"] == {}, patience=10)
 
 
+def _log_of(pull: Pull) -> str:
+    """The name of the log that the comment links."""
+    (comment,) = [each.body for each in pull.comments if "<!-- previewbot:pr-" in each.body]
+    return comment.partition("[log](")[2].partition(")")[0].rpartition("/")[2]
+
+
 def _database(ground: EngineGround, pull: Pull) -> str:
     """The address of a preview's database on its own network."""
     client = ground.client()
@@ -178,6 +189,11 @@ def _database(ground: EngineGround, pull: Pull) -> str:
         return str(network["IPAddress"])
     finally:
         client.close()
+
+
+def _answered(pull: Pull, *words: str) -> bool:
+    answers = [each.body for each in pull.comments if "<!-- previewbot:answer:" in each.body]
+    return any(all(word in each for word in words) for each in answers)
 
 
 async def _has_ticked(stack: Stack, pull: Pull) -> bool:
