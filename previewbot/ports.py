@@ -185,8 +185,12 @@ class Builder(Protocol):
     def running(self) -> Mapping[str, BuildRecord]:
         """Show the builds that are under way or wait for their turn, by image."""
 
-    async def start(self, order: ImageOrder, *, log: str, finished: Finished) -> BuildRecord:
+    async def start(
+        self, order: ImageOrder, *, log: str, finished: Finished, secrets: Mapping[str, str] | None = None
+    ) -> BuildRecord:
         """Begin a build in the background and return at once; one that is already under way is that one.
+
+        ``secrets`` has the values that its steps may mount, by name: none is in the image or in the log.
 
         ``finished`` is awaited once with the build's last record (also after ``cancel``). The log goes to the file
         of the name ``log`` while it is written.

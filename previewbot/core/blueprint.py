@@ -17,6 +17,8 @@ class Build:
     """Relative to the context, as in ``compose.yaml``."""
     target: str | None = None
     args: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    """Names of secrets that single steps of it may mount; none gets into the image by itself."""
 
 
 class Kind(StrEnum):

@@ -154,7 +154,9 @@ def host_names(blueprint: Blueprint, number: int, domain: str, suffix: str = "")
 def image_of(build: Build, tree: str, repository: int, nonce: str) -> str:
     """Hash everything that goes into an image: the same hash is the same image, whatever commit asks for it."""
     args = tuple(part for name in sorted(build.args) for part in (name, build.args[name]))
-    return digest("image-1", str(repository), tree, build.dockerfile, build.target or "", nonce, *args, length=32)
+    return digest(
+        "image-1", str(repository), tree, build.dockerfile, build.target or "", nonce, *args, *build.secrets, length=32
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,7 @@ def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
         if build:
             image = image_of(build, basis.trees[build.context], pull.repository.id, nonce)
             order = ImageOrder(image, pull.key, service.name, pull.repository, pull.head_commit, build, fresh=fresh)
+            order = replace(order, sealed={name: filling.secret(service.name, name) for name in build.secrets})
             orders.setdefault(image, order)
         specs.append(_specify(replace(service, build=build), image, basis, filling))
     services = _with_hooks(blueprint, tuple(specs), filling, basis.seeded)
@@ -298,5 +301,5 @@ def _plain(spec: ServiceSpec) -> tuple[object, ...]:
 
 def _build(value: object) -> object:
     if isinstance(value, Build):
-        return (value.context, value.dockerfile, value.target, sorted(value.args.items()))
+        return (value.context, value.dockerfile, value.target, sorted(value.args.items()), value.secrets)
     return value

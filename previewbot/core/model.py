@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from previewbot.core.blueprint import Build, Flaw, Health, Kind, Schedule
 from previewbot.core.ids import Key
-from previewbot.core.secrets import Template
+from previewbot.core.secrets import Seal, Template
 
 # --- GitHub ---------------------------------------------------------------------------------------------------------
 
@@ -126,6 +126,8 @@ class ImageOrder:
     build: Build
     fresh: bool = False
     """Built without any cache: somebody wrote ``/redeploy``."""
+    sealed: Mapping[str, Seal] = field(default_factory=dict)
+    """The secrets that its steps may mount; another value is no reason to build again."""
 
 
 class BuildState(StrEnum):

@@ -139,8 +139,9 @@ def _named(scope: str, texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def secrets_of(service: Service) -> tuple[str, ...]:
-    """The names of all secrets that a service needs: those it gets as variables, and those its texts name."""
-    return tuple(dict.fromkeys((*service.secrets, *secrets(*_texts(service)))))
+    """The names of all secrets that a service needs: as variables, in its texts, and in its build."""
+    mounted = service.build.secrets if service.build else ()
+    return tuple(dict.fromkeys((*service.secrets, *mounted, *secrets(*_texts(service)))))
 
 
 def resources_of(service: Service) -> tuple[str, ...]:

@@ -64,7 +64,11 @@ class Actor:
             if isinstance(action, Prepare | StartRelease):
                 self._send(action, situation)
         await asyncio.gather(
-            *(self._build(each, record.key) for each in actions if isinstance(each, CancelBuild | StartBuild))
+            *(
+                self._build(each, record.key, record.app or "")
+                for each in actions
+                if isinstance(each, CancelBuild | StartBuild)
+            )
         )
         for action in actions:
             if not isinstance(action, _BEGUN):
@@ -80,11 +84,13 @@ class Actor:
                 name = (release.revision, *sorted(services), *sorted(digests))
                 self.errands.run(name, lambda: self._start(action, situation))
 
-    async def _build(self, action: CancelBuild | StartBuild, key: Key) -> None:
+    async def _build(self, action: CancelBuild | StartBuild, key: Key, app: str) -> None:
         match action:
             case StartBuild(order):
                 with self._counted(action, key):
-                    build = await self.world.builder.start(order, log=secrets.token_urlsafe(24), finished=self.finished)
+                    values = await vault.mounted(self.world, app, order)
+                    name = secrets.token_urlsafe(24)
+                    build = await self.world.builder.start(order, log=name, finished=self.finished, secrets=values)
                     await self.world.store.save_build(build)
             case CancelBuild(image):
                 with self._counted(action, key):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from previewbot.core.blueprint import PREVIEW, Blueprint, Resource
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import Reason, Record, ReleaseSpec
+from previewbot.core.model import ImageOrder, Reason, Record, ReleaseSpec
 from previewbot.core.resources import Shelf
 from previewbot.core.secrets import Scope, Seal, SecretName, Versions, asked, credentials, generated, open_all, seals
 from previewbot.engine.world import World
@@ -66,16 +66,24 @@ async def unseal(world: World, release: ReleaseSpec, services: Collection[str]) 
     """Read the values that services are started with; ``Transient`` where one is gone since it was looked for."""
     specs = [each for each in release.services if each.name in services and each.sealed]
     wanted = frozenset(seal for each in specs for seal in seals(each.sealed))
-    values = await _read(world, release, wanted)
+    values = await _read(world, release.key, release.app, wanted)
     if lost := sorted(str(seal.name) for seal in wanted - values.keys()):
         raise Transient(f"Secrets were removed just now: {', '.join(lost)}.")
     return {each.name: open_all(each.sealed, lambda seal: values[seal].text) for each in specs}
 
 
+async def mounted(world: World, app: str, order: ImageOrder) -> Mapping[str, str]:
+    """Read the values that steps of a build may mount; ``Transient`` where one is gone since it was looked for."""
+    found = await _read(world, order.key, app, frozenset(order.sealed.values()))
+    if lost := sorted(name for name, seal in order.sealed.items() if seal not in found):
+        raise Transient(f"Secrets were removed just now: {', '.join(lost)}.")
+    return {name: found[seal].text for name, seal in order.sealed.items()}
+
+
 async def words(world: World, release: ReleaseSpec) -> Collection[str]:
     """The values that a release works with, so that none of them is shown."""
     wanted = frozenset(seal for each in release.services for seal in seals(each.sealed))
-    return [each.text for each in (await _read(world, release, wanted)).values()]
+    return [each.text for each in (await _read(world, release.key, release.app, wanted)).values()]
 
 
 async def values(secrets: Secrets, record: Record) -> Collection[str]:
@@ -93,9 +101,9 @@ async def forget(world: World, record: Record) -> None:
         await world.secrets.forget(_own(record.app, record.key))
 
 
-async def _read(world: World, release: ReleaseSpec, wanted: Collection[Seal]) -> Mapping[Seal, Value]:
+async def _read(world: World, key: Key, app: str, wanted: Collection[Seal]) -> Mapping[Seal, Value]:
     found: dict[tuple[bool, SecretName], Value] = {}
-    for own, scope in ((True, _own(release.app, release.key)), (False, Scope(release.app, PREVIEW))):
+    for own, scope in ((True, _own(app, key)), (False, Scope(app, PREVIEW))):
         if names := {seal.name for seal in wanted if seal.own is own}:
             values = await world.secrets.values(scope, names)
             found |= {(own, name): value for name, value in values.items()}

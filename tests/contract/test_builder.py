@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -15,11 +16,12 @@ from tests.fakes.builder import SUCCESS, FakeBuilder, Outcome
 from tests.fixtures.engine import BASE, FolderSource, order
 
 LOG = "l" * 24
-GOOD, BAD, ENDLESS = "good", "bad", "endless"
+GOOD, BAD, ENDLESS, SECRET = "good", "bad", "endless", "secret"
 _DOCKERFILES = {
     GOOD: f"FROM {BASE}\nRUN echo made > /made\n",
     BAD: f"FROM {BASE}\nRUN echo it went wrong; exit 1\n",
     ENDLESS: f"FROM {BASE}\nRUN sleep 1000\n",
+    SECRET: f"FROM {BASE}\nRUN --mount=type=secret,id=TOKEN read a < /run/secrets/TOKEN; echo got $a ${{#a}}; exit 1\n",
 }
 
 
@@ -89,6 +91,22 @@ async def test_a_failed_build_tells_the_step_and_its_last_lines_and_leaves_no_im
     assert ended.lines == ("it went wrong",)
     assert not ended.timed_out
     assert await builder.locate(["image-1"]) == {}
+
+
+async def test_a_step_reads_a_secret_that_is_neither_in_the_log_nor_in_the_record(
+    builder: Builder, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    told = Told()
+    await builder.start(order("image-1", SECRET), log=LOG, finished=told, secrets={"TOKEN": "hunter2$(id)hunter2"})
+    ended = await told.only()
+    if isinstance(builder, FakeBuilder):
+        assert builder.secrets["image-1"] == {"TOKEN": "hunter2$(id)hunter2"}
+        return
+    log = (tmp_path / f"{LOG}.log").read_text()
+    assert ended.state is BuildState.FAILED
+    assert ended.lines == ("got ••• 19",), "its own length is known, so it was read"
+    assert "got •••" in log
+    assert "hunter2" not in f"{log}{ended}"
 
 
 async def test_ordering_what_is_under_way_is_the_same_build(builder: Builder) -> None:

@@ -32,6 +32,8 @@ class FakeBuilder:
         self.outcome = outcome
         self.orders: list[ImageOrder] = []
         """Every build that was really begun."""
+        self.secrets: dict[str, Mapping[str, str]] = {}
+        """What each image was built with."""
         self.used: set[str] = set()
         """The images that something runs."""
         self.refusal: Refused | None = None
@@ -79,7 +81,10 @@ class FakeBuilder:
     def running(self) -> Mapping[str, BuildRecord]:
         return {image: record for image, (record, _) in self._running.items()}
 
-    async def start(self, order: ImageOrder, *, log: str, finished: Finished) -> BuildRecord:
+    async def start(
+        self, order: ImageOrder, *, log: str, finished: Finished, secrets: Mapping[str, str] | None = None
+    ) -> BuildRecord:
+        self.secrets[order.image] = dict(secrets or {})
         if order.image not in self._running:
             self.orders.append(order)
             self._running[order.image] = (self._first_record(order, log), finished)

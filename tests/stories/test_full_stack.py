@@ -70,6 +70,19 @@ async def test_an_app_gets_its_databases_and_its_secrets(city: Town) -> None:
     assert observed.volumes == {"db-16", "cache-7"}
 
 
+async def test_a_build_gets_the_secrets_that_it_names_and_no_program_knows_them(city: Town) -> None:
+    await city.secrets.put(PREVIEW, SecretName("web", "NPM_TOKEN"), Value("npm_4242"))
+    stack = STACK.replace("build: web", "build: {context: web, secrets: [NPM_TOKEN]}")
+    pull = await city.open(files={"previewbot.yaml": stack})
+    assert "**Preview is ready**" in city.comment(pull)
+    assert sorted(map(dict, city.builder.secrets.values()), key=len) == [{}, {"NPM_TOKEN": "npm_4242"}]
+    assert "NPM_TOKEN" not in await _told(city, pull, "web")
+    built = len(city.builder.orders)
+    await city.secrets.put(PREVIEW, SecretName("web", "NPM_TOKEN"), Value("npm_4343"))
+    await city.push(pull, {"unseen": "2"})
+    assert len(city.builder.orders) == built, "another value is no reason to build again"
+
+
 async def test_a_database_and_its_password_stay_over_pushes_and_redeploys(city: Town) -> None:
     pull = await city.open(files={"previewbot.yaml": STACK})
     before = await _told(city, pull, "web")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from previewbot.adapters.building.jobs import Job
 from previewbot.adapters.processes import Process, end, start
+from previewbot.core.masking import Mask
 
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 16 * 1024
@@ -33,9 +35,18 @@ async def run(arguments: Sequence[str], *, env: Mapping[str, str], folder: Path,
         await end(process)
 
 
+async def _hidden(job: Job, process: Process) -> AsyncIterator[bytes]:
+    """What a command says, in pieces, without the secrets of the build."""
+    mask, decoder = Mask(job.secrets.values()), codecs.getincrementaldecoder("utf-8")("replace")
+    while process.stdout and (chunk := await process.stdout.read(_CHUNK)):
+        yield mask.feed(decoder.decode(chunk)).encode() if job.secrets else chunk
+    if job.secrets:
+        yield (mask.feed(decoder.decode(b"", final=True)) + mask.finish()).encode()
+
+
 async def _follow(job: Job, process: Process) -> None:
     rest = b""
-    while process.stdout and (chunk := await process.stdout.read(_CHUNK)):
+    async for chunk in _hidden(job, process):
         job.log.write(chunk)
         *lines, rest = (rest + chunk).split(b"\n")
         rest = rest[-_LONGEST_LINE:]

@@ -7,9 +7,11 @@ builds die with it, and the next pass finds an image that is missing.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
 from previewbot.adapters.building.inputs import Inputs
 from previewbot.adapters.building.log import Log
@@ -31,6 +33,8 @@ class Job:
     record: BuildRecord
     finished: Finished
     log: Log
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """What its steps may mount."""
     progress: Progress = field(default_factory=Progress)
     task: asyncio.Task[None] | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
@@ -39,6 +43,17 @@ class Job:
     def is_over(self) -> bool:
         """Whether its end is known."""
         return self.record.state is not BuildState.RUNNING
+
+    def furnish(self, home: Path) -> list[str]:
+        """Put its secrets into files that only previewbot reads, and return the arguments that name them."""
+        made: list[str] = []
+        for place, (name, value) in enumerate(self.secrets.items()):
+            file = home / f"secret-{place}"
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+                opened.write(value)
+            made += ["--secret", f"id={name},src={file}"]
+        return made
 
     def note(self, step: str | None) -> None:
         """Show at which step it is."""
@@ -86,7 +101,9 @@ class Jobs:
         """See ``Builder.running``."""
         return {image: job.record for image, job in self._jobs.items() if not job.is_over}
 
-    async def start(self, order: ImageOrder, *, log: str, finished: Finished) -> BuildRecord:
+    async def start(
+        self, order: ImageOrder, *, log: str, finished: Finished, secrets: Mapping[str, str] | None = None
+    ) -> BuildRecord:
         """See ``Builder.start``."""
         path = self._logs.path(log)
         job = self._jobs.get(order.image)
@@ -94,7 +111,7 @@ class Jobs:
             await asyncio.wait([job.task])
             job = self._jobs.get(order.image)
         if job is None:
-            job = Job(order, self._first_record(order, log), finished, Log(path))
+            job = Job(order, self._first_record(order, log), finished, Log(path), dict(secrets or {}))
             self._jobs[order.image] = job
             job.task = asyncio.create_task(self._run(job))
         return job.record

@@ -88,14 +88,16 @@ class BuildKitBuilder:
         """See ``Builder.running``."""
         return self._jobs.running()
 
-    async def start(self, order: ImageOrder, *, log: str, finished: Finished) -> BuildRecord:
+    async def start(
+        self, order: ImageOrder, *, log: str, finished: Finished, secrets: Mapping[str, str] | None = None
+    ) -> BuildRecord:
         """See ``Builder.start``; ``Transient`` while what hindered the last try is likely still there."""
         if order.image not in self._jobs.running():
             self._setbacks.expect_over(order.image)
             if self._is_away:
                 await self._kit.check()
                 self._is_away = False
-        return await self._jobs.start(order, log=log, finished=finished)
+        return await self._jobs.start(order, log=log, finished=finished, secrets=secrets)
 
     async def cancel(self, image: str) -> None:
         """See ``Builder.cancel``."""
@@ -112,7 +114,7 @@ class BuildKitBuilder:
             home = Path(made)
             furnish(home, registry.host, registry.login(), registry.ca_file)
             metadata = home / "metadata.json"
-            arguments = [*self._kit.command(), *recipe.arguments(metadata)]
+            arguments = [*self._kit.command(), *recipe.arguments(metadata), *job.furnish(home)]
             code = await run(arguments, env=self._kit.environment(home), folder=inputs.context, job=job)
             digest = _read_digest(metadata) if code == 0 else None
         if digest:

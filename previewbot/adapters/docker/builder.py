@@ -12,8 +12,14 @@ from previewbot.adapters.docker.cli import Cli, Recipe, environment, find_cli, f
 from previewbot.adapters.docker.engine import Engine
 from previewbot.adapters.docker.labels import IMAGE, Names
 from previewbot.adapters.docker.stock import Stock
-from previewbot.core.model import BuildRecord, ImageOrder
+from previewbot.core.errors import Refused
+from previewbot.core.model import BuildRecord, ImageOrder, Reason
 from previewbot.ports import Clock, Finished, Logs, Source, StoredImage
+
+_NO_SECRETS = (
+    "A secret in a build needs BuildKit, which this engine or its `docker` command lacks: previewbot's operator has to"
+    " install docker-buildx, or a newer Docker."
+)
 
 
 class DockerBuilder:
@@ -60,9 +66,11 @@ class DockerBuilder:
         """See ``Builder.running``."""
         return self._jobs.running()
 
-    async def start(self, order: ImageOrder, *, log: str, finished: Finished) -> BuildRecord:
+    async def start(
+        self, order: ImageOrder, *, log: str, finished: Finished, secrets: Mapping[str, str] | None = None
+    ) -> BuildRecord:
         """See ``Builder.start``."""
-        return await self._jobs.start(order, log=log, finished=finished)
+        return await self._jobs.start(order, log=log, finished=finished, secrets=secrets)
 
     async def cancel(self, image: str) -> None:
         """See ``Builder.cancel``."""
@@ -78,7 +86,9 @@ class DockerBuilder:
             home = Path(made)
             furnish(home)
             id_file = home / "image-id"
-            arguments = self._recipe(job.order, inputs).arguments(cli, self._engine.url, id_file)
+            if job.secrets and not cli.buildkit:
+                raise Refused(Reason.RUNTIME_REFUSED, _NO_SECRETS)
+            arguments = self._recipe(job.order, inputs).arguments(cli, self._engine.url, id_file, job.furnish(home))
             env = environment(home, buildkit=cli.buildkit)
             code = await run(arguments, env=env, folder=inputs.context, job=job)
             if code == 0 and id_file.is_file():

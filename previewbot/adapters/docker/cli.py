@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Recipe:
     labels: Mapping[str, str]
     fresh: bool
 
-    def arguments(self, cli: Cli, url: str, id_file: Path) -> list[str]:
+    def arguments(self, cli: Cli, url: str, id_file: Path, more: Sequence[str] = ()) -> list[str]:
         """The whole argument list; ``id_file`` receives the image's ID."""
         made = [*leash(), cli.path, "--host", url, "build", "--file", str(self.dockerfile), "--tag", self.tag]
         made += ["--iidfile", str(id_file)]
@@ -60,7 +60,7 @@ class Recipe:
             made += ["--target", self.build.target]
         if self.fresh:
             made += ["--no-cache"]
-        return [*made, "--", str(self.context)]
+        return [*made, *more, "--", str(self.context)]
 
 
 async def find_cli(engine: Engine) -> Cli:

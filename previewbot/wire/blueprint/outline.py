@@ -45,7 +45,7 @@ def outline(document: Document) -> Outline:
     resources = {name: _type(each) for name, each in mapping(document.value, "resources").items()}
     secrets = set(names(document.value, "secrets")) | set(mapping(document.value, "secrets"))
     for name, service in services.items():
-        secrets |= set(names(service, "secrets"))
+        secrets |= {*names(service, "secrets"), *names(mapping(service, "build"), "secrets")}
         written = (document.written.get(("services", name, "env", key), "") for key in mapping(service, "env"))
         secrets |= set(references.secrets(*written))
     return Outline(services, resources, frozenset(secrets))

@@ -72,7 +72,9 @@ def _command(document: Document, path: Path, command: object) -> Iterator[Path]:
 def _wrong(reference: Reference, path: Path, outline: Outline) -> _Wrong:
     match reference.path:
         case ("resources" | "secrets" as scope, *_) if path[2:4] == ("build", "args"):
-            fix = "read it when the program runs, or give it to one step of the build with `RUN --mount=type=secret`"
+            fix = "read it when the program runs"
+            if scope == "secrets":
+                fix += ", or name it in the build's `secrets` for a `RUN --mount=type=secret`"
             return f"would stay in the image, and {scope} are each environment's own", fix
         case ("resources", name, field):
             return _resource(name, field, outline)

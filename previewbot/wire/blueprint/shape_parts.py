@@ -58,6 +58,12 @@ class BuildShape(Shape):
         description="Build arguments. References may stand in them, but never to secrets or resources.",
         examples=[{"EDITION": "full"}],
     )
+    secrets: list[OwnVariable] = Field(
+        [],
+        max_length=100,
+        description="Secrets that a step may read by `RUN --mount=type=secret,id=NAME`; none gets into the image.",
+        examples=[["NPM_TOKEN"]],
+    )
 
 
 class HealthShape(Shape):

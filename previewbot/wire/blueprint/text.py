@@ -77,6 +77,7 @@ def _plain_service(service: Service) -> dict[str, object]:
             "dockerfile": service.build.dockerfile,
             "target": service.build.target,
             "args": dict(service.build.args),
+            "secrets": list(service.build.secrets),
         }
     )
     return _given(

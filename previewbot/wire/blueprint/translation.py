@@ -63,7 +63,8 @@ def _service(document: Document, outline: Outline, name: str, shape: ServiceShap
     build = None
     if shape.build:
         args = _as_written(document, (*path, "build", "args"), shape.build.args)
-        build = Build(shape.build.context, shape.build.dockerfile, shape.build.target, args)
+        of = shape.build
+        build = Build(of.context, of.dockerfile, of.target, args, tuple(dict.fromkeys(of.secrets)))
     return Service(
         name=name,
         build=build,

@@ -29,6 +29,7 @@ from previewbot.core.blueprint import (
     Secret,
     Service,
 )
+from previewbot.core.references import secrets_of
 from previewbot.wire.blueprint import render
 from tests.wire.blueprint.stack import STACK, made, read
 
@@ -154,3 +155,14 @@ def test_a_full_stack_with_anything_exchanged_is_a_blueprint_or_flaws(changes: l
     assert isinstance(found, Blueprint) or all(flaw.line and flaw.problem for flaw in found)
     if isinstance(found, Blueprint):
         assert made(render(found)) == found
+
+
+def test_a_build_names_the_secrets_that_its_steps_may_mount() -> None:
+    text = "version: 1\nservices: {web: {build: {context: ., secrets: [NPM_TOKEN, NPM_TOKEN]}, port: 80}}\n"
+    found = read(text)
+    assert isinstance(found, Blueprint)
+    (web,) = found.services
+    assert web.build == Build(secrets=("NPM_TOKEN",))
+    assert secrets_of(web) == ("NPM_TOKEN",)
+    assert [each.name for each in found.secrets] == ["NPM_TOKEN"]
+    assert read(render(found)) == found
