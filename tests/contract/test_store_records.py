@@ -44,6 +44,7 @@ RELEASE = ReleaseRecord(
     service="web",
     detail="exits with code 1",
     lines=("a", "é 😀"),
+    log="l" * 32,
 )
 BUILD = BuildRecord(
     "image-1",
