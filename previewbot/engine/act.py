@@ -26,7 +26,7 @@ from previewbot.core.actions import (
     StartBuild,
     StartRelease,
 )
-from previewbot.core.errors import Refused
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Reason, Record, ReleaseRecord, ReleaseSpec, ReleaseState
 from previewbot.core.situation import Situation
@@ -195,7 +195,9 @@ class Actor:
         )
         hooks = [each.name for each in release.services if each.hook and not each.is_laid]
         if hooks and served.log is None:
-            served = replace(served, log=await output.keep(self.world, await output.hear(self.world, release, hooks)))
+            with contextlib.suppress(Transient, Refused):  # what was said is no reason not to serve
+                said = await output.hear(self.world, release, hooks)
+                served = replace(served, log=await output.keep(self.world, said))
         await self.world.store.save_release(served)
         if before.served_at is None:
             self.world.meter.served(now - served.triggered_at)

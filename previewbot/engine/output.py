@@ -8,10 +8,14 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import structlog
+
 from previewbot.core.masking import Mask
 from previewbot.core.model import ReleaseSpec
 from previewbot.engine import vault
 from previewbot.engine.world import World
+
+log = structlog.get_logger(__name__)
 
 _MOST = 1000
 """Lines of each program that are kept."""
@@ -32,7 +36,11 @@ async def keep(world: World, said: Mapping[str, Sequence[str]]) -> str | None:
     if not parts:
         return None
     name = secrets.token_urlsafe(24)
-    await asyncio.to_thread(_write, world.logs.path(name), "\n\n".join(parts) + "\n")
+    try:
+        await asyncio.to_thread(_write, world.logs.path(name), "\n\n".join(parts) + "\n")
+    except OSError as error:  # a full disk ends the log, not the release
+        log.warning("output not kept", why=error.strerror)
+        return None
     return name
 
 

@@ -453,3 +453,16 @@ def _log(city: Town, text: str) -> str:
     """What stands on the page that a comment calls its log."""
     name = text.partition("[log](")[2].partition(")")[0].rpartition("/")[2]
     return city.world.logs.path(name).read_text()
+
+
+async def test_an_output_that_cannot_be_kept_is_no_reason_not_to_serve(city: Town, tmp_path: Path) -> None:
+    class Nowhere:
+        def path(self, log: str) -> Path:
+            return tmp_path / "none" / f"{log}.log"
+
+    city.world = replace(city.world, logs=Nowhere())
+    city.runtime.behave = lambda spec: replace(READY, says=("42 migrations",)) if spec.hook else READY
+    hook = "hooks: {release: {service: web, command: [migrate]}}"
+    pull = await city.open(files={"previewbot.yaml": f"{BLUEPRINT}{hook}\n"})
+    assert "**Preview is ready**" in city.comment(pull)
+    assert "[log](" not in city.comment(pull)
