@@ -51,7 +51,7 @@ async def run_job(settings: Settings, environment: str, service: str) -> Ended:
                 name = f"{began:%Y%m%d%H%M%S}"
                 await place.runtime.run(record.key, revision, service, name)
                 run = await _end_of(place.runtime, record.key, revision, Run(service, name, InstanceState.STARTING))
-                said = await place.runtime.tail(record.key, revision, service, lines=_LINES)
+                said = await place.runtime.tail(record.key, revision, service, lines=_LINES, run=name)
                 mask = Mask(await vault.values(open_secrets(settings), record))
                 return Ended(run, [mask.hide(line) for line in said], clock.now() - began)
     finally:

@@ -240,8 +240,8 @@ class Runtime(Protocol):
         ``digests`` turns an image of ours into what to run. ``sealed`` has the variables that are secret.
         """
 
-    async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
-        """Read the last lines that a service of a release said."""
+    async def tail(self, key: Key, revision: str, service: str, *, lines: int, run: str | None = None) -> Sequence[str]:
+        """Read the last lines that a service of a release said, or one run of it."""
 
     async def run(self, key: Key, revision: str, service: str, name: str) -> None:
         """Run a program of a release that is laid, once under each name; a name is a part of a host name."""

@@ -79,7 +79,8 @@ class Orders:
         lines: Sequence[str] = ()
         log_name = None
         if running and run in running.runs:
-            said = await self.world.runtime.tail(ask.key, running.revision, run.service, lines=_MOST)
+            tail = self.world.runtime.tail
+            said = await tail(ask.key, running.revision, run.service, lines=_MOST, run=run.name)
             mask = Mask(await vault.values(self.world.secrets, await self.world.store.load(ask.key)))
             lines = [mask.hide(each) for each in said]
             log_name = await output.keep(self.world, {run.service: lines}) if len(lines) > _LINES else None

@@ -157,7 +157,7 @@ class FakeRuntime:
         if own := self._releases.get(key, {}).get(revision):
             own.runs.pop((service, name), None)
 
-    async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
+    async def tail(self, key: Key, revision: str, service: str, *, lines: int, run: str | None = None) -> Sequence[str]:
         self._ask()
         return self._said.get((key, revision, service), ())[-lines:]
 

@@ -106,11 +106,13 @@ class DockerRuntime:
         """See ``Runtime.check``."""
         return await describe(self._engine)
 
-    async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
+    async def tail(self, key: Key, revision: str, service: str, *, lines: int, run: str | None = None) -> Sequence[str]:
         """See ``Runtime.tail``. Of several replicas, one that failed speaks; colours and control characters go."""
         found = [
             each for each in await self._inventory.containers(key, revision) if each["Labels"].get(SERVICE) == service
         ]
+        if run is not None:
+            found = [each for each in found if each["Labels"].get(RUN) == run]
         found.sort(
             key=lambda each: (
                 LAID in each["Labels"],

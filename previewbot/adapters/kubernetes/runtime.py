@@ -208,13 +208,15 @@ class KubernetesRuntime:
         kept = all(drift.is_up_to_date(self._writer.find(each), each) for each in fence)
         return not kept or drift.has_drifted(namespace)
 
-    async def tail(self, key: Key, revision: str, service: str, *, lines: int) -> Sequence[str]:
+    async def tail(self, key: Key, revision: str, service: str, *, lines: int, run: str | None = None) -> Sequence[str]:
         """See ``Runtime.tail``. Of several pods, one that is not ready speaks; control characters go."""
         await self._mirror.ready()
         name = self._mirror.home(key)
         if name is None:
             return ()
         pods = [each for each in self._mirror.of(POD, name) if _berth(each) == (revision, service)]
+        if run is not None:
+            pods = [each for each in pods if each["metadata"]["labels"].get(RUN) == run]
         pods.sort(key=_is_ready)
         if not pods:
             return ()
