@@ -53,7 +53,7 @@ async def run_job(settings: Settings, environment: str, service: str) -> Ended:
                 run = await _end_of(place.runtime, record.key, revision, Run(service, name, InstanceState.STARTING))
                 said = await place.runtime.tail(record.key, revision, service, lines=_LINES, run=name)
                 mask = Mask(await vault.values(open_secrets(settings), record))
-                return Ended(run, [mask.hide(line) for line in said], clock.now() - began)
+                return Ended(run, mask.lines(said), clock.now() - began)
     finally:
         await hub.aclose()
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 MASK = "•••"
 SHORTEST = 4
 """Values of fewer characters are not hidden: they would be found everywhere, and hide what matters."""
+
+
+_LINE_LIMIT = 1000
+"""Characters of a line that are worth showing."""
 
 
 class Mask:
@@ -27,6 +31,10 @@ class Mask:
     def hide(self, text: str) -> str:
         """Hide every value in a whole text."""
         return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def lines(self, said: Iterable[str]) -> list[str]:
+        """Hide every value in whole lines, and cut those that are endless only then: half a value would be left."""
+        return [self.hide(each)[:_LINE_LIMIT] for each in said]
 
     def feed(self, text: str) -> str:
         """Take the next piece of a text, and give as much of it as can be shown already."""

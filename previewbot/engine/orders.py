@@ -82,7 +82,7 @@ class Orders:
             tail = self.world.runtime.tail
             said = await tail(ask.key, running.revision, run.service, lines=_MOST, run=run.name)
             mask = Mask(await vault.values(self.world.secrets, await self.world.store.load(ask.key)))
-            lines = [mask.hide(each) for each in said]
+            lines = mask.lines(said)
             log_name = await output.keep(self.world, {run.service: lines}) if len(lines) > _LINES else None
         text = notice.ran(run, lines[-_LINES:], self.context.log(log_name) if log_name else None)
         await self._answer(ask, text, done=run.state is InstanceState.DONE)

@@ -27,7 +27,7 @@ async def hear(world: World, release: ReleaseSpec, services: Sequence[str]) -> M
     said = await asyncio.gather(
         *(world.runtime.tail(release.key, release.revision, each, lines=_MOST) for each in services)
     )
-    return {name: [mask.hide(each) for each in lines] for name, lines in zip(services, said, strict=True)}
+    return {name: mask.lines(lines) for name, lines in zip(services, said, strict=True)}
 
 
 async def keep(world: World, said: Mapping[str, Sequence[str]]) -> str | None:

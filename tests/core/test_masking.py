@@ -69,3 +69,9 @@ def test_a_value_of_several_lines_is_hidden_line_by_line() -> None:
 def test_very_short_values_and_none_at_all_hide_nothing() -> None:
     assert Mask(["abc"]).hide("abc") == "abc"
     assert Mask([]).feed("abc") == "abc"
+
+
+def test_a_value_across_the_place_where_an_endless_line_is_cut_leaves_nothing_of_it() -> None:
+    shown = [line for before in range(980, 1020) for line in Mask([SECRET]).lines(["x" * before + SECRET + "y" * 9000])]
+    assert all(len(line) <= 1000 for line in shown)
+    assert not [line for line in shown if SECRET[:3] in line]

@@ -40,7 +40,7 @@ from previewbot.adapters.kubernetes.place import Place
 from previewbot.adapters.kubernetes.verdicts import judge, judge_job
 from previewbot.adapters.kubernetes.workload import CONTAINER, Berth, Program
 from previewbot.adapters.kubernetes.writer import Writer
-from previewbot.adapters.readable import readable
+from previewbot.adapters.readable import readable, whole
 from previewbot.adapters.together import every
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
@@ -61,7 +61,7 @@ _WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERV
 _FENCE = (ACCOUNT, QUOTA, LIMIT_RANGE, POLICY)
 _LAST_WORDS = timedelta(seconds=1)
 """How long a program may take to end when its whole environment goes."""
-_OUTPUT_LIMIT = 256 * 1024
+_OUTPUT_LIMIT = 1024**2
 
 UserOf = Callable[[str], Awaitable[int | None]]
 """Reads from an image's reference by which number its program should run; ``None``: the image names somebody itself."""
@@ -221,8 +221,11 @@ class KubernetesRuntime:
         if not pods:
             return ()
         pod = pods[0]["metadata"]["name"]
-        said = await self._api.logs(name, pod, container=CONTAINER, lines=lines, limit=_OUTPUT_LIMIT)
-        return readable(said, lines)
+
+        async def read(count: int) -> bytes:
+            return await self._api.logs(name, pod, container=CONTAINER, lines=count, limit=_OUTPUT_LIMIT)
+
+        return readable(await whole(read, lines, limit=_OUTPUT_LIMIT), lines)
 
     # --- starting ---------------------------------------------------------------------------------------------------
 
