@@ -16,7 +16,7 @@ from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
 from previewbot.core.masking import Mask
 from previewbot.core.model import InstanceState, Record, Run
-from previewbot.core.situation import last_good
+from previewbot.core.situation import serving
 from previewbot.engine import vault
 from previewbot.places import Tools, open_place
 from previewbot.ports import Records, Runtime
@@ -71,12 +71,13 @@ async def _find(records: Records, environment: str) -> Record:
 async def _serving(records: Records, runtime: Runtime, key: Key, service: str) -> str:
     """The revision that serves, if the job is laid with it."""
     observed = await runtime.observe(key)
-    good = last_good(await records.releases(key), observed)
-    running = observed.release(good.revision) if good else None
+    running = serving(await records.releases(key), observed)
     jobs = running.runnable if running else ()
     if running is None or service not in jobs:
         there = f"there are {', '.join(jobs)}" if jobs else "there are none"
         raise Refused(_REASON, f"Nothing named `{service}` can be run there: {there}.")
+    if running.is_running(service):
+        raise Refused(_REASON, f"`{service}` runs there already; run it again when that is over.")
     return running.revision
 
 

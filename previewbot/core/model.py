@@ -352,6 +352,10 @@ class Running:
         laid = {each.service for each in self.instances if each.state is InstanceState.LAID}
         return tuple(sorted(name for name in laid if "." not in name))
 
+    def is_running(self, service: str) -> bool:
+        """Whether a run of a job or a cron service is under way."""
+        return any(each.service == service and each.state is InstanceState.STARTING for each in self.runs)
+
     def of(self, service: str) -> tuple[Instance, ...]:
         """Its instances of one service."""
         return tuple(instance for instance in self.instances if instance.service == service)

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from previewbot.core.desire import Desired
-from previewbot.core.model import BuildRecord, Observed, Record, ReleaseRecord, ReleaseSpec, ReleaseState
+from previewbot.core.model import BuildRecord, Observed, Record, ReleaseRecord, ReleaseSpec, ReleaseState, Running
 
 
 def last_good(releases: Sequence[ReleaseRecord], observed: Observed) -> ReleaseRecord | None:
     """The newest release that serves and is still there."""
     serving = [each for each in releases if each.state is ReleaseState.SERVING and observed.release(each.revision)]
     return max(serving, key=lambda each: each.served_at or each.started_at, default=None)
+
+
+def serving(releases: Sequence[ReleaseRecord], observed: Observed) -> Running | None:
+    """The release that serves, as it runs: the one whose jobs can be run."""
+    good = last_good(releases, observed)
+    return observed.release(good.revision) if good else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import structlog
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import State
-from previewbot.core.situation import last_good
+from previewbot.core.situation import serving
 from previewbot.core.timetable import Turn, minute_of, turns, until_next
 from previewbot.engine.world import World
 
@@ -41,8 +41,7 @@ class Clockwork:
     async def _look(self, key: Key, minute: datetime) -> None:
         try:
             observed, releases = await asyncio.gather(self.world.runtime.observe(key), self.world.store.releases(key))
-            good = last_good(releases, observed)
-            running = observed.release(good.revision) if good else None
+            running = serving(releases, observed)
             for turn in turns(running, minute) if running else ():
                 await self._take(key, running.revision if running else "", turn)
         except (Transient, Refused) as error:

@@ -13,7 +13,7 @@ import structlog
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.masking import Mask
 from previewbot.core.model import Ask, AskState, Command, InstanceState, PullRequest, Run, Running, State, Status
-from previewbot.core.situation import last_good
+from previewbot.core.situation import serving
 from previewbot.engine import output, vault
 from previewbot.engine.world import World
 from previewbot.ports import Reaction
@@ -38,42 +38,52 @@ class Orders:
     async def follow(self, asks: Sequence[Ask], status: Status) -> None:
         """Bring every order as far as it comes; what it waits for wakes the key when it happens."""
         open_ = [each for each in asks if each.command is Command.RUN and each.state in (AskState.SEEN, AskState.BEGUN)]
-        if open_:
-            running = await self._serving()
-            for each in open_:
-                await self._follow(each, running, status)
+        for each in open_:
+            # Looked at anew: what the one before has begun may be what this one asks for.
+            await self._follow(each, await self._serving(), status)
 
     async def _serving(self) -> Running | None:
         key = self.pull.key
-        observed = await self.world.runtime.observe(key)
-        good = last_good(await self.world.store.releases(key), observed)
-        return observed.release(good.revision) if good else None
+        return serving(await self.world.store.releases(key), await self.world.runtime.observe(key))
 
     async def _follow(self, ask: Ask, running: Running | None, status: Status) -> None:
-        name = f"comment-{ask.id}"
+        name = _name(ask)
         runs = running.runs if running else ()
         run = next((each for each in runs if (each.service, each.name) == (ask.argument, name)), None)
-        if ask.state is AskState.BEGUN:
+        if run and ask.state is AskState.SEEN:
+            # It was begun although that seemed to fail.
+            await self.world.store.mark(ask, AskState.BEGUN)
+        if run or ask.state is AskState.BEGUN:
             if run is None or run.state is not InstanceState.STARTING:
-                await self._conclude(ask, running, run or Run(ask.argument, name, InstanceState.FAILED, _REPLACED))
+                await self._conclude(ask, running, run or Run(ask.argument, name, InstanceState.FAILED, _LOST))
             return
         if running is None and status.state in _COMING:
             return
         jobs = running.runnable if running else ()
         if running is None or ask.argument not in jobs:
-            await self._answer(ask, notice.nothing_to_run(ask.argument, jobs, serves=running is not None), done=False)
-            return
-        await self._begin(ask, running, name)
+            why = None if running else notice.sentence(status)
+            await self._answer(ask, notice.nothing_to_run(ask.argument, jobs, why=why), done=False)
+        elif running.is_running(ask.argument):
+            await self._answer(ask, notice.runs_already(ask.argument), done=False)
+        else:
+            await self._begin(ask, running, name)
 
     async def _begin(self, ask: Ask, running: Running, name: str) -> None:
         """Begin a run; remembered first, since a job that ran twice is worse than one that did not."""
+        for each in running.runs:
+            if each.service == ask.argument and each.name.startswith(_OURS):
+                # It is over and was answered, and something came between that and its end.
+                await self.world.runtime.end_run(ask.key, running.revision, each.service, each.name)
         await self.world.store.mark(ask, AskState.BEGUN)
         log.info("run", env=str(ask.key), service=ask.argument, run=name)
         try:
             await self.world.runtime.run(ask.key, running.revision, ask.argument, name)
-        except (Transient, Refused):
+        except Transient:
             await self.world.store.mark(ask, AskState.SEEN)
             raise
+        except Refused as refused:
+            run = Run(ask.argument, name, InstanceState.FAILED, f"could not be begun: {refused.message}")
+            await self._answer(ask, notice.ran(run, ()), done=False)
 
     async def _conclude(self, ask: Ask, running: Running | None, run: Run) -> None:
         lines: Sequence[str] = ()
@@ -96,4 +106,13 @@ class Orders:
         await self.world.store.mark(ask, AskState.DONE if done else AskState.REFUSED)
 
 
-_REPLACED = "was ended with its release"
+def _name(ask: Ask) -> str:
+    """Name the run of a comment."""
+    return f"{_OURS}{ask.id}"
+
+
+_OURS = "comment-"
+_LOST = (
+    "was ended with its release before it was over, or previewbot itself ended as it was about to begin. "
+    "Write the command again if it is still wanted"
+)

@@ -101,15 +101,20 @@ def help_text(*, unknown: bool = False) -> str:
 
 def ran(run: Run, lines: Sequence[str], log: str | None = None) -> str:
     """Answer ``/run`` when it is over; ``log`` is the page with all of its lines."""
-    ended = "is done" if run.state is InstanceState.DONE else f"failed: it {run.detail or 'did not end well'}"
+    ended = "is done" if run.state is InstanceState.DONE else f"failed: it {_line(run.detail or 'did not end well')}"
     more = f"\n[All of it]({log})\n" if log else ""
     return f"**{run.service}** {ended}.\n" + (f"\n{_fenced(lines)}\n" if lines else "") + more
 
 
-def nothing_to_run(job: str, jobs: Sequence[str], *, serves: bool) -> str:
-    """Answer ``/run`` where that cannot be."""
-    if not serves:
-        return "Nothing serves now, so nothing can be run. Push a fix or write `/redeploy`, then try again.\n"
+def runs_already(job: str) -> str:
+    """Answer ``/run`` where the same job is under way."""
+    return f"**{job}** runs already; write it again when that is over.\n"
+
+
+def nothing_to_run(job: str, jobs: Sequence[str], *, why: str | None = None) -> str:
+    """Answer ``/run`` where that cannot be; ``why`` nothing serves, where nothing does."""
+    if why:
+        return f"Nothing serves now, so nothing can be run: {_line(why)}.\n"
     there = f"It has {', '.join(f'`{each}`' for each in jobs)}." if jobs else "Its `previewbot.yaml` has no jobs."
     return f"This preview has no job `{_code(job)}`. {there}\n"
 

@@ -47,6 +47,8 @@ class FakeRuntime:
         self._listeners: set[asyncio.Queue[Key | None]] = set()
         self._ports = iter(range(20000, 65000))
         self._is_away = False
+        self.refuses: str | None = None
+        """Why nothing more can be run of what is laid."""
 
     # --- what a test does to it -------------------------------------------------------------------------------------
 
@@ -146,6 +148,8 @@ class FakeRuntime:
             raise Refused("runtime_refused", f"{service} is not there to be run.")
         if (service, name) in own.runs:
             return
+        if self.refuses:
+            raise Refused("runtime_refused", self.refuses)
         behaviour = self.behave(own.spec[service])
         state = InstanceState.DONE if behaviour.state is InstanceState.READY else behaviour.state
         own.runs[service, name] = Run(service, name, state, behaviour.detail)

@@ -13,7 +13,7 @@ from previewbot.demo.github.state import Pull
 from previewbot.ports import Value
 from tests.fakes.runtime import READY, Behaviour
 from tests.fixtures.github import Over
-from tests.stories.town import Town, town
+from tests.stories.town import Call, Town, Weather, town
 
 BLUEPRINT = """\
 version: 1
@@ -123,7 +123,7 @@ async def test_without_jobs_or_without_anything_that_serves_it_says_so(city: Tow
     assert "Its `previewbot.yaml` has no jobs." in _answers(pull)[-1]
     broken = await city.open(files={"previewbot.yaml": "version: 1\nservices: {}\n"})
     await city.say(broken, "alice", "/run restock")
-    assert "Nothing serves now" in _answers(broken)[-1]
+    assert "Nothing serves now, so nothing can be run: previewbot.yaml has a flaw." in _answers(broken)[-1]
 
 
 async def test_who_may_not_write_runs_nothing(city: Town) -> None:
@@ -132,3 +132,76 @@ async def test_who_may_not_write_runs_nothing(city: Town) -> None:
     assert await city.say(pull, "bob", "/run restock") == ["-1"]
     assert await _runs(city, pull) == []
     assert _answers(pull) == []
+
+
+async def test_a_job_that_runs_is_not_begun_beside_itself_and_a_second_delivery_is_nothing_new(city: Town) -> None:
+    _behaves(city, Behaviour(InstanceState.STARTING))
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    await city.say(pull, "alice", "/run restock")
+    (name,) = await _runs(city, pull)
+    assert await city.say(pull, "alice", "/run restock") == ["eyes", "-1"]
+    (answer,) = _answers(pull)
+    assert "**restock** runs already" in answer
+    for each in [attempt for attempt in city.github.state.attempts if attempt.event == "issue_comment"]:
+        city.github.hooks.send(each.event, each.payload)
+    await city.settle()
+    assert await _runs(city, pull) == [name]
+    assert len(_answers(pull)) == 1
+
+
+async def test_what_the_engine_refuses_to_begin_is_answered_and_not_tried_again(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    city.runtime.refuses = "exceeded quota: pods=9 of <9>"
+    assert await city.say(pull, "alice", "/run restock") == ["eyes", "-1"]
+    (answer,) = _answers(pull)
+    assert "**restock** failed: it could not be begun: exceeded quota: pods=9 of &lt;9>." in answer
+    assert "**Preview is ready**" in city.comment(pull)
+
+
+async def _order(folder: Path, weather: Weather) -> tuple[str, int, list[Call]]:
+    """Have a job run; returns the answer, how often it was begun, and the calls that were made meanwhile."""
+    async with town(folder, weather) as city:
+        await city.settle()
+        await city.secrets.put(Scope("shop", "preview"), SecretName("shared", "TOKEN"), Value("hunter2hunter2"))
+        pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+        begun, made = list[str](), len(weather.calls)
+
+        def behave(spec: ServiceSpec) -> Behaviour:
+            begun.append(spec.name)
+            return READY
+
+        city.runtime.behave = behave
+        reactions = await city.say(pull, "alice", "/run restock")
+        await city.settle()
+        (answer,) = _answers(pull)
+        assert sorted(reactions) == (["+1", "eyes"] if "is done" in answer else ["-1", "eyes"])
+        return answer, len(begun), weather.calls[made:]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_whichever_call_fails_a_job_is_begun_once_at_most_and_answered_once(tmp_path: Path, after: bool) -> None:
+    _, _, calls = await _order(tmp_path / "calm", Weather())
+    assert {("runtime", "run"), ("runtime", "tail"), ("runtime", "end_run")} <= {call[:2] for call in calls}
+    for number, call in enumerate(calls):
+        weather = Weather(fails=call, after=after)
+        answer, begun, _ = await _order(tmp_path / str(number), weather)
+        assert weather.struck, call
+        # Where it cannot be told whether it was begun, it is not begun again, and that is said.
+        was_lost = call[:2] == ("store", "mark") and after and begun == 0
+        assert ("**restock** is done" in answer, begun) == (not was_lost, 0 if was_lost else 1), call
+        assert not was_lost or "Write the command again" in answer
+
+
+async def test_what_could_not_be_cleared_away_is_with_the_next_run(tmp_path: Path) -> None:
+    async with town(tmp_path, Weather(fails=("runtime", "end_run", 0))) as city:
+        await city.secrets.put(Scope("shop", "preview"), SecretName("shared", "TOKEN"), Value("hunter2hunter2"))
+        pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+        await city.say(pull, "alice", "/run restock")
+        await city.settle()
+        assert len(await _runs(city, pull)) == 1
+        await city.say(pull, "alice", "/run restock")
+        await city.settle()
+        assert await _runs(city, pull) == []
+        assert [("is done" in each) for each in _answers(pull)] == [True, True]

@@ -126,7 +126,7 @@ EXPOSED: Mapping[str, Collection[str]] = {
     "hub": ("repository", "pull", "permission", "comment", "deploy", "report", "react"),
     "source": ("fetch", "read", "tree"),
     "builder": ("locate", "start", "cancel"),
-    "runtime": ("observe", "prepare", "start", "remove", "delete"),
+    "runtime": ("observe", "prepare", "start", "run", "end_run", "tail", "remove", "delete"),
     "front_door": ("observe", "route"),
     "secrets": ("versions", "values", "put", "forget"),
     "store": (
