@@ -52,6 +52,7 @@ async def run_job(settings: Settings, environment: str, service: str) -> Ended:
                 await place.runtime.run(record.key, revision, service, name)
                 run = await _end_of(place.runtime, record.key, revision, Run(service, name, InstanceState.STARTING))
                 said = await place.runtime.tail(record.key, revision, service, lines=_LINES, run=name)
+                await place.runtime.end_run(record.key, revision, service, name)
                 mask = Mask(await vault.values(open_secrets(settings), record))
                 return Ended(run, mask.lines(said), clock.now() - began)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -33,9 +34,15 @@ def _like_busybox(spec: ServiceSpec) -> Behaviour:
         return Behaviour(InstanceState.FAILED, "did not end within 1 s")
     if spec.command == DEAF and spec.port:
         return Behaviour(InstanceState.FAILED, f"does not listen on port {spec.port} after 1 s")
+    if spec.command == _NEVER_THE_SAME:
+        return Behaviour(says=(str(uuid.uuid4()),))
+    if spec.command == _LONG_LINES:
+        return Behaviour(says=tuple(f"{number:01500d}" for number in range(1000)))
     return Behaviour()
 
 
+_NEVER_THE_SAME = ("cat", "/proc/sys/kernel/random/uuid")
+_LONG_LINES = ("sh", "-c", 'n=0; while [ $n -lt 1000 ]; do printf "%01500d\\n" $n; n=$((n+1)); done')
 _ON_DOCKER = pytest.param("docker", marks=pytest.mark.engine)
 _ON_KUBERNETES = pytest.param("kubernetes", marks=pytest.mark.cluster)
 
@@ -161,6 +168,43 @@ async def test_what_is_laid_runs_when_it_is_asked_once_under_each_name(
         await runtime.run(key, "r1", "web", "one")
     await runtime.remove(key, "r1")
     assert (await runtime.observe(key)).release("r1") is None
+
+
+async def test_of_several_runs_each_is_heard_by_its_name_until_it_is_taken_away(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    job = service("restock", _NEVER_THE_SAME, kind=Kind.JOB)
+    await runtime.start(release(key, "r1", job), digests)
+    await _settled(runtime, key, "r1")
+    for name in ("one", "two"):
+        await runtime.run(key, "r1", "restock", name)
+    async with asyncio.timeout(40):
+        while True:
+            running = (await runtime.observe(key)).release("r1")
+            if running and [each.state for each in running.runs] == [InstanceState.DONE] * 2:
+                break
+            await asyncio.sleep(0.02)
+    one = await runtime.tail(key, "r1", "restock", lines=9, run="one")
+    two = await runtime.tail(key, "r1", "restock", lines=9, run="two")
+    assert (len(one), len(two)) == (1, 1)
+    assert one != two
+    assert await runtime.tail(key, "r1", "restock", lines=9, run="one") == one
+    assert list(await runtime.tail(key, "r1", "restock", lines=9, run="three")) == []
+    await runtime.end_run(key, "r1", "restock", "one")
+    async with asyncio.timeout(40):
+        while await runtime.tail(key, "r1", "restock", lines=9, run="one"):
+            await asyncio.sleep(0.1)
+    assert await runtime.tail(key, "r1", "restock", lines=9, run="two") == two
+
+
+async def test_of_many_long_lines_the_last_is_heard(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
+    await runtime.start(release(key, "r1", _hook("hook.release", _LONG_LINES)), digests)
+    (job,) = await _settled(runtime, key, "r1")
+    assert job.state is InstanceState.DONE
+    said = await runtime.tail(key, "r1", "hook.release", lines=1000)
+    assert said[-1] == f"{999:01500d}"
+    assert len(said) > 100
+    assert {len(each) for each in said} == {1500}
 
 
 async def test_a_cron_service_is_laid_with_its_timetable(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:

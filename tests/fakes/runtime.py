@@ -33,6 +33,8 @@ class _Release:
     digests: Mapping[str, str] = field(default_factory=dict)
     resource: str | None = None
     runs: dict[tuple[str, str], Run] = field(default_factory=dict)
+    said: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """What each run said."""
     sealed: Sealed = field(default_factory=dict)
 
 
@@ -153,16 +155,20 @@ class FakeRuntime:
         behaviour = self.behave(own.spec[service])
         state = InstanceState.DONE if behaviour.state is InstanceState.READY else behaviour.state
         own.runs[service, name] = Run(service, name, state, behaviour.detail)
-        self._said[key, revision, service] = behaviour.says
+        own.said[service, name] = behaviour.says
         self._tell(key)
 
     async def end_run(self, key: Key, revision: str, service: str, name: str) -> None:
         self._ask()
         if own := self._releases.get(key, {}).get(revision):
             own.runs.pop((service, name), None)
+            own.said.pop((service, name), None)
 
     async def tail(self, key: Key, revision: str, service: str, *, lines: int, run: str | None = None) -> Sequence[str]:
         self._ask()
+        own = self._releases.get(key, {}).get(revision)
+        if run is not None:
+            return own.said.get((service, run), ())[-lines:] if own else ()
         return self._said.get((key, revision, service), ())[-lines:]
 
     async def remove(self, key: Key, revision: str) -> Removed:
