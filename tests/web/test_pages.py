@@ -228,12 +228,13 @@ async def test_followers_are_let_go_when_the_server_ends(store: Store, tmp_path:
 
 async def test_the_operator_sees_every_environment(local: httpx.AsyncClient, store: Store) -> None:
     await remember(store, State.FAILED, Reason.CRASHED, "service **web** exits with code 1")
-    release = ReleaseRecord(KEY, "r1", "c0ffee0", ReleaseState.FAILED, NOW, NOW, detail="<b>exits</b>")
+    release = ReleaseRecord(KEY, "r1", "c0ffee0", ReleaseState.FAILED, NOW, NOW, detail="<b>exits</b>", log=NAME)
     await store.save_release(release)
     listed = (await local.get("/")).text
     assert "acme/shop #42" in listed
     assert "failed" in listed
     shown = (await local.get(f"/environments/{KEY}")).text
+    assert f'<a href="/logs/{NAME}">output</a>' in shown
     assert "&lt;b&gt;exits&lt;/b&gt;" in shown
     assert f"/logs/{NAME}" in shown
 
