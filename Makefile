@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NEEDY := engine or cluster or postgres or npm or slow or bench
 QUICK := $(BIN)/python -m pytest -q -m "not ($(NEEDY))"
-STORIES := tests/stories $(wildcard tests/test_*.py)
+STORIES := tests/stories tests/cli $(wildcard tests/test_*.py)
 EDGES := tests/adapters tests/web
 LOCKED := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate pyproject.toml
 

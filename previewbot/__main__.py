@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from previewbot.adoption import init
-from previewbot.console import CONFIG, Config, Json, fail, guard, iso, load, named, read_blueprint, say
-from previewbot.keyring import cli as secrets_cli
-from previewbot.rendering import render
+from previewbot.cli.console import CONFIG, Config, Json, fail, guard, iso, load, named, read_blueprint, say
+from previewbot.cli.init import init
+from previewbot.cli.render import render
+from previewbot.cli.secrets import cli as secrets_cli
 
 if TYPE_CHECKING:
     from previewbot.settings import Settings
@@ -58,7 +58,7 @@ def serve(config: Config = CONFIG) -> None:
 def doctor(config: Config = CONFIG, as_json: Json = False) -> None:
     """Check everything that previewbot needs, and say what to do about each failure."""
     settings = load(config)
-    from previewbot.doctor import examine
+    from previewbot.cli.doctor import examine
 
     findings = asyncio.run(examine(settings))
     problems = sum(not finding.ok for finding in findings)
@@ -93,7 +93,7 @@ def diff(
     file: Annotated[Path, typer.Argument(help="The blueprint.")] = Path("previewbot.yaml"),
     as_json: Json = False,
 ) -> None:
-    """Show what two environments of a blueprint have otherwise: declared parameters, and nothing else."""
+    """Show how two environments of a blueprint differ: in declared parameters, and in nothing else."""
     from previewbot.core.parity import differences
     from previewbot.wire.blueprint import compared
 
@@ -144,19 +144,21 @@ def list_environments(
 @cli.command()
 def run(
     environment: Annotated[str, typer.Argument(metavar="PULL", help="The pull request, as acme/shop#42.")],
-    service: Annotated[str, typer.Argument(help="A job of its blueprint, or a cron service out of its turn.")],
+    service: Annotated[str, typer.Argument(help="A job of its blueprint, or a cron service to run now.")],
     config: Config = CONFIG,
 ) -> None:
     """Run a job of an environment now, show what it says, and end as it ends."""
     settings = load(config)
+    from previewbot.cli.run import run_job
     from previewbot.core.errors import Refused, Transient
     from previewbot.core.model import InstanceState
-    from previewbot.jobs import run_job
+    from previewbot.settings import Faulty
 
     try:
         ended = asyncio.run(run_job(settings, environment, service))
-    except (Refused, Transient) as error:
-        fail(f"{service} was not run.", str(error), "previewbot run acme/shop#42 JOB")
+    except (Refused, Transient, Faulty) as error:
+        known = "`previewbot list` shows the environments, `previewbot doctor` what is wrong."
+        fail(f"{service} was not run.", str(error), known)
     for line in ended.lines:
         say(line)
     went = "is done" if ended.run.state is InstanceState.DONE else ended.run.detail or "failed"
@@ -192,9 +194,10 @@ def setup(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an earlier setup.")] = False,
 ) -> None:
     """Register previewbot as a GitHub App: one page, one click, three private files."""
-    from previewbot.setup import Order, SetupFailed, read_manifest, register
+    from previewbot.cli.manifest import SetupFailed, read_manifest
+    from previewbot.cli.setup import Registration, register
 
-    order = Order(
+    wanted = Registration(
         hook_url=f"{url.rstrip('/')}/webhook", folder=folder, name=name, organization=organization, web_url=github,
         force=force,
     )  # fmt: skip
@@ -203,9 +206,9 @@ def setup(
         typer.echo(f"Open {page} in your browser and press the button. Waiting for GitHub…", err=True)
 
     try:
-        made = asyncio.run(register(order, read_manifest(), announce=announce))
+        made = asyncio.run(register(wanted, read_manifest(), announce=announce))
     except SetupFailed as failed:
-        fail("The App was not registered.", str(failed), "Mend that and run the setup again.")
+        fail("The App was not registered.", str(failed), "Mend that, then begin again with the same command.")
     except KeyboardInterrupt:
         fail("The App was not registered.", "Stopped before GitHub answered.", "Run the setup again.")
     say(f"Registered {made.slug} (id {made.app_id}).")

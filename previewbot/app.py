@@ -35,11 +35,11 @@ from previewbot.engine.worker import Work, Worker
 from previewbot.engine.world import Policy, World
 from previewbot.places import Tools, open_place
 from previewbot.ports import Lease, Secrets
-from previewbot.server import Server
 from previewbot.settings import Faulty, Settings, read_secret
 from previewbot.telemetry import Metrics
 from previewbot.web.app import Site
 from previewbot.web.pages import Pages
+from previewbot.web.server import Server
 from previewbot.web.webhook import Door
 
 log = structlog.get_logger(__name__)

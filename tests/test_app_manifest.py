@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from previewbot.cli.manifest import read_manifest
 from previewbot.ports import DeploymentState, FailedDelivery, Reaction
-from previewbot.setup import read_manifest
 from tests.adapters.github.scripted import NOW, PULL, SHOP, Scripted, hub, json, pull
 
 LEVELS = ("read", "write", "admin")

@@ -31,10 +31,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.adapters.store import open_store
 from previewbot.app import run
-from previewbot.server import Server
 from previewbot.telemetry import Metrics, configure
 from previewbot.web.app import Site
 from previewbot.web.pages import Pages
+from previewbot.web.server import Server
 from previewbot.web.webhook import Door
 from tests.bench.load import SECRET, Request, pace, requests, saturate
 

@@ -11,12 +11,12 @@ import pytest
 
 from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import SystemClock
+from previewbot.cli.manifest import read_manifest
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Permission, PullRequest
 from previewbot.demo.github.faults import Kind
 from previewbot.demo.github.state import Pull
 from previewbot.ports import DeploymentState, Reaction
-from previewbot.setup import read_manifest
 from tests.fixtures.github import Shop
 
 MARK = "<!-- previewbot:test -->"

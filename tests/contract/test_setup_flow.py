@@ -14,8 +14,9 @@ import uvicorn
 
 from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import SystemClock
+from previewbot.cli.manifest import read_manifest
+from previewbot.cli.setup import Registration, register
 from previewbot.demo.github import SimulatedGitHub
-from previewbot.setup import Order, read_manifest, register
 from tests.fixtures.github import Over
 
 
@@ -49,7 +50,7 @@ async def test_a_click_registers_an_app_that_works(tmp_path: Path, organization:
         server = Server(uvicorn.Config(over.api(github.app), log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         shown = asyncio.get_running_loop().create_future()
-        order = Order(
+        order = Registration(
             "https://previewbot.test/webhook",
             tmp_path / "secrets",
             name="previewbot-acme",

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.ports import Store
-from previewbot.server import Server
 from previewbot.telemetry import Metrics
 from previewbot.web.app import Site
 from previewbot.web.pages import Pages
+from previewbot.web.server import Server
 from previewbot.web.webhook import Door
 
 SECRET = b"secret"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from previewbot.setup import read_manifest
+from previewbot.cli.manifest import read_manifest
 from tests.fixtures.github import Asker
 
 UNBACKED = "Default events are not supported by permissions"

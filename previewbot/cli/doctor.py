@@ -15,10 +15,10 @@ from previewbot.adapters.caddy import Caddy, RouteTable
 from previewbot.adapters.docker import connect, describe
 from previewbot.adapters.github import AppDescription
 from previewbot.adapters.store import describe as describe_store
+from previewbot.cli.manifest import read_manifest
 from previewbot.core.errors import Refused, Transient
 from previewbot.places import images
 from previewbot.settings import Faulty, Settings, read_secret
-from previewbot.setup import read_manifest
 
 _ROOM = 2 * 1024**3
 """Bytes of disk below which builds soon fail."""

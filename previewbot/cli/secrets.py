@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from previewbot.console import CONFIG, SECRETS, Config, Json, fail, guard, load, read_blueprint, say
+from previewbot.cli.console import CONFIG, SECRETS, Config, Json, fail, guard, load, read_blueprint, say
 from previewbot.core.blueprint import PREVIEW
 
 if TYPE_CHECKING:

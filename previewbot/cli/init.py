@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from previewbot.console import fail, say
+from previewbot.cli.console import fail, say
 
 FILE = "previewbot.yaml"
 _MOST_FOLDERS = 500

@@ -21,7 +21,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from previewbot.setup import Order, Registered, SetupFailed, api_of, read_manifest, register
+from previewbot.cli.manifest import SetupFailed, read_manifest
+from previewbot.cli.setup import Registered, Registration, api_of, register
 
 HOOK = "https://previewbot.example.com/webhook"
 APP = {
@@ -81,7 +82,7 @@ async def served(github: Github) -> AsyncIterator[Github]:
 
 
 @asynccontextmanager
-async def begun(order: Order) -> AsyncIterator[tuple[str, httpx.AsyncClient, asyncio.Task[Registered]]]:
+async def begun(order: Registration) -> AsyncIterator[tuple[str, httpx.AsyncClient, asyncio.Task[Registered]]]:
     """Our page is up: its address, a browser, and the registration that waits."""
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(register(order, read_manifest(), announce=address.set_result))
@@ -97,8 +98,8 @@ async def begun(order: Order) -> AsyncIterator[tuple[str, httpx.AsyncClient, asy
             await asyncio.gather(task, return_exceptions=True)
 
 
-def order(github: Github, folder: Path, **other: Any) -> Order:
-    return Order(HOOK, folder / "app", web_url=github.url, **other)
+def order(github: Github, folder: Path, **other: Any) -> Registration:
+    return Registration(HOOK, folder / "app", web_url=github.url, **other)
 
 
 def back(page: str, form: Form, **other: str) -> str:
@@ -114,7 +115,7 @@ async def opened(page: str, browser: httpx.AsyncClient) -> Form:
     ("organization", "path"), [(None, "/settings/apps/new"), ("a/b", "/organizations/a%2Fb/settings/apps/new")]
 )
 async def test_the_page_posts_the_manifest_to_its_owner(organization: str | None, path: str, tmp_path: Path) -> None:
-    wish = Order(HOOK, tmp_path / "app", organization=organization, name='p"<b>')
+    wish = Registration(HOOK, tmp_path / "app", organization=organization, name='p"<b>')
     async with begun(wish) as (page, browser, _):
         form = await opened(page, browser)
     assert urlsplit(form.action)._replace(query="").geturl() == f"https://github.com{path}"
@@ -166,7 +167,7 @@ async def test_a_code_that_is_none_is_never_sent_to_github(code: str, tmp_path: 
 
 
 async def test_a_page_of_another_name_on_this_machine_is_not_served(tmp_path: Path) -> None:
-    async with begun(Order(HOOK, tmp_path / "app")) as (page, browser, _):
+    async with begun(Registration(HOOK, tmp_path / "app")) as (page, browser, _):
         answer = await browser.get(page, headers={"host": "evil.example"})
     assert answer.status_code == 400
     assert "state=" not in answer.text
@@ -243,7 +244,7 @@ async def test_a_folder_that_others_can_look_into_is_refused_before_anything_is_
     (tmp_path / "app").mkdir()
     (tmp_path / "app").chmod(0o755)
     with pytest.raises(SetupFailed, match="chmod 700"):
-        async with begun(Order(HOOK, tmp_path / "app")):
+        async with begun(Registration(HOOK, tmp_path / "app")):
             raise AssertionError("the page must not come up")
 
 
@@ -251,11 +252,11 @@ async def test_a_folder_that_others_can_look_into_is_refused_before_anything_is_
 async def test_an_address_that_is_none_is_refused(wrong: dict[str, str], tmp_path: Path) -> None:
     given: dict[str, Any] = {"hook_url": HOOK, "folder": tmp_path / "app"} | wrong
     with pytest.raises(SetupFailed, match="is not an address"):
-        await register(Order(**given), read_manifest(), announce=print)
+        await register(Registration(**given), read_manifest(), announce=print)
 
 
 async def test_a_person_who_never_comes_back_is_not_waited_for_for_ever(tmp_path: Path) -> None:
-    wish = Order(HOOK, tmp_path / "app")
+    wish = Registration(HOOK, tmp_path / "app")
     with pytest.raises(SetupFailed, match="in time"):
         await register(wish, read_manifest(), announce=print, patience=timedelta(milliseconds=50))
 

@@ -15,7 +15,7 @@ from previewbot.adapters.local import SystemClock
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, BuildState
 from previewbot.ports import Store
-from previewbot.server import Server
+from previewbot.web.server import Server
 from tests.web.server import site_of
 
 LOG = "n" * 32

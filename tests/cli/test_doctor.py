@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from previewbot.doctor import Finding, _is_exposed, examine
+from previewbot.cli.doctor import Finding, _is_exposed, examine
 from previewbot.settings import Settings
 from tests.fixtures.buildkit import RunningBuildKit
 from tests.fixtures.registry import LOGIN, GuardedRegistry, free_port, running_registry

@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import hmac
-import json
 import os
 import re
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from html import escape
@@ -27,7 +26,6 @@ from urllib.parse import quote
 
 import httpx
 import uvicorn
-from ruamel.yaml import YAML
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -35,25 +33,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from previewbot.cli.manifest import SetupFailed
+from previewbot.cli.setup_page import form, page
+
 APP_ID, PRIVATE_KEY, WEBHOOK_SECRET = "app-id", "private-key.pem", "webhook-secret"
 """The names of the three files."""
 
 _PATIENCE = timedelta(hours=1)
 """GitHub's code lives for an hour; so does our page."""
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
-class SetupFailed(Exception):  # noqa: N818 - named as it is told to people
-    """The App could not be registered; the text says why and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Registration:
     """What to register, where, and where to keep it."""
 
     hook_url: str
@@ -81,19 +72,6 @@ class Registered:
     files: tuple[Path, ...]
 
 
-def read_manifest(path: Path | None = None) -> dict[str, Any]:
-    """Read ``app-manifest.yml``: the one given, else the one that came with previewbot."""
-    here = Path(__file__)
-    places = (path,) if path else (here.with_name("app-manifest.yml"), here.parent.with_name("app-manifest.yml"))
-    for place in places:
-        with suppress(FileNotFoundError):
-            found = YAML(typ="safe").load(place.read_text("utf-8"))
-            if isinstance(found, dict):
-                return found
-            raise SetupFailed(f"{place} is not an App manifest.")
-    raise SetupFailed(f"{places[-1]} is not there. Give the path of app-manifest.yml.")
-
-
 def api_of(web_url: str) -> str:
     """Say where the REST API of a GitHub is: github.com, a ``ghe.com`` tenant or an Enterprise server."""
     url = httpx.URL(web_url)
@@ -103,7 +81,7 @@ def api_of(web_url: str) -> str:
 
 
 async def register(
-    order: Order,
+    wanted: Registration,
     manifest: Mapping[str, Any],
     *,
     announce: Callable[[str], None],
@@ -113,12 +91,12 @@ async def register(
 
     Raises ``SetupFailed`` with what to do, before anything is registered wherever that can be known.
     """
-    _check_addresses(order)
-    _check_folder(order)
+    _check_addresses(wanted)
+    _check_folder(wanted)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        flow = _Flow(order, _fill(manifest, order, f"{address}/callback"))
+        flow = _Flow(wanted, _fill(manifest, wanted, f"{address}/callback"))
         server = _Server(
             uvicorn.Config(flow.app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
         )
@@ -146,7 +124,7 @@ class _Server(uvicorn.Server):
 class _Flow:
     """One registration: its secret ``state``, and how it ended."""
 
-    order: Order
+    wanted: Registration
     manifest: Mapping[str, Any]
     state: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     outcome: asyncio.Future[Registered] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -159,23 +137,27 @@ class _Flow:
 
     async def show(self, _: Request) -> HTMLResponse:
         """Show what will be registered, with the button that does it."""
-        owner = f"organizations/{quote(self.order.organization, safe='')}/" if self.order.organization else ""
-        target = f"{self.order.web_url.rstrip('/')}/{owner}settings/apps/new?state={self.state}"
-        return _page("Register previewbot on GitHub", _form(self.manifest, target))
+        owner = f"organizations/{quote(self.wanted.organization, safe='')}/" if self.wanted.organization else ""
+        target = f"{self.wanted.web_url.rstrip('/')}/{owner}settings/apps/new?state={self.state}"
+        return page("Register previewbot on GitHub", form(self.manifest, target))
 
     async def finish(self, request: Request) -> HTMLResponse:
         """Take GitHub's code; asked again after the end, say how it ended."""
         state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
         if not hmac.compare_digest(state.encode(), self.state.encode()):
-            return _page("This is not our registration", "<p>Begin again at the page that the setup named.</p>", 403)
+            return page(
+                "This page belongs to another registration", "<p>Begin again at the page that the setup named.</p>", 403
+            )
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", code):
-            return _page("GitHub sent no code", "<p>Begin again at the page that the setup named.</p>", 400)
+            return page("GitHub sent no code", "<p>Begin again at the page that the setup named.</p>", 400)
         async with self.lock:
             if not self.outcome.done():
                 try:
-                    self.outcome.set_result(keep(self.order, await exchange(self.order, code)))
+                    self.outcome.set_result(keep(self.wanted, await exchange(self.wanted, code)))
                 except _TryAgain as trouble:
-                    return _page("GitHub is unwell", f"<p>{escape(str(trouble))} Load this page again.</p>", 502)
+                    return page(
+                        "GitHub did not answer as expected", f"<p>{escape(str(trouble))} Load this page again.</p>", 502
+                    )
                 except SetupFailed as failed:
                     self.outcome.set_exception(failed)
             return _ending(self.outcome)
@@ -185,12 +167,12 @@ class _TryAgain(Exception):  # noqa: N818 - named by what happens next
     """GitHub may take the same code in a moment."""
 
 
-async def exchange(order: Order, code: str) -> Mapping[str, Any]:
+async def exchange(wanted: Registration, code: str) -> Mapping[str, Any]:
     """Exchange the code for the App: ``id``, ``slug``, ``html_url``, ``pem`` and ``webhook_secret``.
 
     ``POST /app-manifests/{code}/conversions``; the code works once and for an hour.
     """
-    api = (order.api_url or api_of(order.web_url)).rstrip("/")
+    api = (wanted.api_url or api_of(wanted.web_url)).rstrip("/")
     headers = {"Accept": "application/vnd.github+json", "User-Agent": "previewbot"}
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(20, connect=5), headers=headers) as client:
@@ -206,21 +188,21 @@ async def exchange(order: Order, code: str) -> Mapping[str, Any]:
     return _read_app(answer)
 
 
-def keep(order: Order, app: Mapping[str, Any]) -> Registered:
+def keep(wanted: Registration, app: Mapping[str, Any]) -> Registered:
     """Write the three files, each whole or not at all, for the owner alone; say what comes next."""
-    page = str(app.get("html_url") or f"{order.web_url.rstrip('/')}/apps/{app['slug']}")
+    home = str(app.get("html_url") or f"{wanted.web_url.rstrip('/')}/apps/{app['slug']}")
     contents = {APP_ID: str(app["id"]), PRIVATE_KEY: app["pem"], WEBHOOK_SECRET: app.get("webhook_secret")}
-    files = tuple(order.folder / name for name in contents)
-    undo = f"Delete the App at {page}, or make it a new private key and webhook secret there by hand."
+    files = tuple(wanted.folder / name for name in contents)
+    undo = f"Delete the App at {home}, or make it a new private key and webhook secret there by hand."
     try:
         for path, content in zip(files, contents.values(), strict=True):
             if content:
-                _write(path, content.rstrip("\n") + "\n", force=order.force)
+                _write(path, content.rstrip("\n") + "\n", force=wanted.force)
     except OSError as trouble:
-        raise SetupFailed(f"{trouble.filename or order.folder}: {trouble.strerror}. {undo}") from None
+        raise SetupFailed(f"{trouble.filename or wanted.folder}: {trouble.strerror}. {undo}") from None
     if not contents[WEBHOOK_SECRET]:
-        raise SetupFailed(f"GitHub made no webhook secret. Set one at {page}, and write it to {files[-1]}.")
-    return Registered(int(app["id"]), str(app["slug"]), f"{page}/installations/new", files)
+        raise SetupFailed(f"GitHub made no webhook secret. Set one at {home}, and write it to {files[-1]}.")
+    return Registered(int(app["id"]), str(app["slug"]), f"{home}/installations/new", files)
 
 
 def _read_app(answer: httpx.Response) -> Mapping[str, Any]:
@@ -234,29 +216,29 @@ def _read_app(answer: httpx.Response) -> Mapping[str, Any]:
     return app
 
 
-def _fill(manifest: Mapping[str, Any], order: Order, callback: str) -> dict[str, Any]:
-    hook = {**manifest.get("hook_attributes", {}), "url": order.hook_url}
-    return {**manifest, "name": order.name, "hook_attributes": hook, "redirect_url": callback}
+def _fill(manifest: Mapping[str, Any], wanted: Registration, callback: str) -> dict[str, Any]:
+    hook = {**manifest.get("hook_attributes", {}), "url": wanted.hook_url}
+    return {**manifest, "name": wanted.name, "hook_attributes": hook, "redirect_url": callback}
 
 
-def _check_addresses(order: Order) -> None:
-    for url in (order.hook_url, order.web_url, order.api_url or order.web_url):
+def _check_addresses(wanted: Registration) -> None:
+    for url in (wanted.hook_url, wanted.web_url, wanted.api_url or wanted.web_url):
         if not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", url):
             raise SetupFailed(f"{url!r} is not an address. Give one that begins with https://")
 
 
-def _check_folder(order: Order) -> None:
+def _check_folder(wanted: Registration) -> None:
     try:
-        order.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        wanted.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as trouble:
-        raise SetupFailed(f"{order.folder}: {trouble.strerror}. Choose a folder that you may write to.") from None
-    if order.folder.stat().st_mode & 0o077:
-        raise SetupFailed(f"Others can look into {order.folder}. Run: chmod 700 {order.folder}")
-    if not os.access(order.folder, os.W_OK | os.X_OK):
-        raise SetupFailed(f"{order.folder} cannot be written to. Choose another folder.")
-    taken = [name for name in (APP_ID, PRIVATE_KEY, WEBHOOK_SECRET) if (order.folder / name).exists()]
-    if taken and not order.force:
-        raise SetupFailed(f"{order.folder} already holds {', '.join(taken)}. Choose another folder, or use --force.")
+        raise SetupFailed(f"{wanted.folder}: {trouble.strerror}. Choose a folder that you may write to.") from None
+    if wanted.folder.stat().st_mode & 0o077:
+        raise SetupFailed(f"Other users can read {wanted.folder}. Run: chmod 700 {wanted.folder}")
+    if not os.access(wanted.folder, os.W_OK | os.X_OK):
+        raise SetupFailed(f"{wanted.folder} cannot be written to. Choose another folder.")
+    taken = [name for name in (APP_ID, PRIVATE_KEY, WEBHOOK_SECRET) if (wanted.folder / name).exists()]
+    if taken and not wanted.force:
+        raise SetupFailed(f"{wanted.folder} already holds {', '.join(taken)}. Choose another folder, or use --force.")
 
 
 def _write(path: Path, content: str, *, force: bool) -> None:
@@ -274,34 +256,9 @@ def _write(path: Path, content: str, *, force: bool) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _form(manifest: Mapping[str, Any], target: str) -> str:
-    rights = "".join(
-        f"<li><code>{escape(str(name))}</code>: {escape(str(level))}</li>"
-        for name, level in manifest.get("default_permissions", {}).items()
-    )
-    events = ", ".join(f"<code>{escape(str(event))}</code>" for event in manifest.get("default_events", ()))
-    return f"""
-<p>GitHub will make the App <b>{escape(str(manifest["name"]))}</b>, and send its webhooks to
-<code>{escape(str(manifest["hook_attributes"]["url"]))}</code>.</p>
-<h2>What it may do</h2><ul>{rights}</ul><h2>What it hears of</h2><p>{events}</p>
-<form method="post" action="{escape(target)}">
-<input type="hidden" name="manifest" value="{escape(json.dumps(manifest))}">
-<button>Register on GitHub</button></form>
-<details><summary>The whole manifest</summary><pre>{escape(json.dumps(manifest, indent=2))}</pre></details>"""
-
-
 def _ending(outcome: asyncio.Future[Registered]) -> HTMLResponse:
     failed = outcome.exception()
     if failed is not None:
-        return _page("Not registered", f"<p>{escape(str(failed))}</p>", 500)
+        return page("Not registered", f"<p>{escape(str(failed))}</p>", 500)
     link = escape(outcome.result().install_url)
-    return _page("Registered", f'<p>Next: <a href="{link}">install it on your repositories</a>.</p>')
-
-
-def _page(title: str, body: str, status: int = 200) -> HTMLResponse:
-    style = """body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;color:#1f2328}
-button{font:inherit;padding:.5rem 1rem;border:0;border-radius:6px;background:#1f883d;color:#fff;cursor:pointer}
-h2{font-size:1rem}pre{background:#f6f8fa;padding:1rem;overflow:auto}details{margin-top:2rem}"""
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-    text = f'<!doctype html><html lang="en">{head}<style>{style}</style><h1>{escape(title)}</h1>{body}</html>'
-    return HTMLResponse(text, status, headers=_HEADERS)
+    return page("Registered", f'<p>Next: <a href="{link}">install it on your repositories</a>.</p>')

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from previewbot.adapters.docker import Limits, Names, containers, images
+from previewbot.cli.render import Runtime, documents
 from previewbot.core.blueprint import Blueprint
 from previewbot.core.imagined import KEY, Terms, digests, imagine, sealed
 from previewbot.core.masking import MASK
 from previewbot.core.model import Size
 from previewbot.core.resources import Shelf
-from previewbot.rendering import Runtime, documents
 from previewbot.wire.blueprint import dump, parse
 from tests.judges.manifests import validated
 from tests.test_main import run

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from previewbot.console import Json, load, named, read_blueprint, say
+from previewbot.cli.console import Json, load, named, read_blueprint, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
