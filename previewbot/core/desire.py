@@ -22,7 +22,7 @@ from previewbot.core.filling import ARGUMENT, Filling, Urls
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import HookPoint, ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
 from previewbot.core.references import resources_of
-from previewbot.core.resources import Shelf, Spot, server, volume
+from previewbot.core.resources import Shelf, Spot, server
 from previewbot.core.secrets import Versions, divide
 
 FALLBACK_FILTERS = Filters(
@@ -196,14 +196,14 @@ def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
     services = _with_hooks(blueprint, tuple(specs), filling, basis.seeded)
     revision = _revision(services, nonce)
     release = ReleaseSpec(pull.key, revision, blueprint.app, pull.head_commit, services, filling.public)
-    clouds = frozenset(volume(each) for each in blueprint.resources if basis.shelf.clouds(each))
+    clouds = frozenset(filling.volume(each) for each in blueprint.resources if basis.shelf.clouds(each))
     return Present(release, tuple(orders.values()), _resources(pull, blueprint, basis), clouds)
 
 
 def _resources(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> tuple[ReleaseSpec, ...]:
     servers = (each for each in blueprint.resources if basis.shelf.serves(each))
     place = Spot(pull.key, blueprint.app, basis.shelf)
-    return tuple(server(each, basis.versions.password(each.name), place) for each in servers)
+    return tuple(server(each, basis.versions, place) for each in servers)
 
 
 def _with_hooks(
@@ -217,10 +217,10 @@ def _with_hooks(
         replace(
             _job(f"seed.{each.name}", HookPoint.SEED, each.seed, services, filling),
             after=tuple(job.name for job in before),
-            seeds=volume(each),
+            seeds=filling.volume(each),
         )
         for each in blueprint.resources
-        if each.seed and volume(each) not in seeded
+        if each.seed and filling.volume(each) not in seeded
     )
     first = tuple(job.name for job in (*before, *seeds))
     after = tuple(replace(each, after=(*first, *each.after)) for each in services)
@@ -274,8 +274,10 @@ def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> Se
         size=basis.shelf.size(service.size),
         after=service.depends_on,
         sealed={**sealed, **arguments},
-        volumes={path: volume(volumes[name]) for name, path in service.volumes.items()},
-        needs=tuple(volume(volumes[name]) for name in resources_of(service) if basis.shelf.serves(volumes[name])),
+        volumes={path: filling.volume(volumes[name]) for name, path in service.volumes.items()},
+        needs=tuple(
+            filling.volume(volumes[name]) for name in resources_of(service) if basis.shelf.serves(volumes[name])
+        ),
     )
 
 

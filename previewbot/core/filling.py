@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from previewbot.core import resources
-from previewbot.core.blueprint import PREVIEW, Blueprint, Build, Service
+from previewbot.core.blueprint import PREVIEW, Blueprint, Build, Resource, Service
 from previewbot.core.model import PullRequest
 from previewbot.core.references import Reference, split
 from previewbot.core.resources import Shelf, Spot
@@ -73,6 +73,10 @@ class Filling:
                 return resources.fields(resource, self.versions, spot)[field]
             case _:  # found when the blueprint is read
                 raise LookupError(f"{reference} leads nowhere")
+
+    def volume(self, resource: Resource) -> str:
+        """What the volume of a resource is called."""
+        return resources.volume(resource, self.versions, self.shelf)
 
     def _environment(self) -> Mapping[str, str]:
         if self.environment != PREVIEW:

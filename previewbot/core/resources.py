@@ -34,6 +34,8 @@ _REGION = "us-east-1"
 """What a request is signed for, where there are no regions."""
 _SERVER = {"host": "{host}", "port": "{port}", "user": "{user}", "password": _PLACE, "name": USER}
 """What any server can be asked for, beside its URL."""
+_LONGEST_VERSION = 20
+"""Letters of it in a name."""
 _START = timedelta(minutes=3)
 """How long a server may take to its first answer: databases make their files first."""
 
@@ -211,20 +213,22 @@ def fill(text: str, told: Mapping[str, Template]) -> Template:
     return tuple(parts)
 
 
-def volume(resource: Resource) -> str:
-    """The name of the volume with its data: each version has its own, since no server reads the files of all others."""
-    number = resource.version or (KITS[resource.type].version if resource.type in KITS else "")
-    if not number:
+def volume(resource: Resource, versions: Versions, shelf: Shelf) -> str:
+    """The name of the volume with its data: ``db-17-0a1b2c``.
+
+    Each version has its own, since no server reads the files of all others; and so has each password, since a server
+    keeps the one that its files were made with: with a new one come new files.
+    """
+    if not shelf.serves(resource):
         return resource.name
-    tidy = slug(number)
-    # What no name can hold is told apart by its hash, and not by what is left of it.
-    tail = tidy if tidy == number.replace(".", "-") else f"{tidy[:20].rstrip('-')}-{digest(number, length=6)}"
-    return f"{resource.name}-{tail}"
+    number = resource.version or KITS[resource.type].version
+    own = digest(number, versions.password(resource.name).version, length=6)
+    return f"{resource.name}-{slug(number, _LONGEST_VERSION)}-{own}"
 
 
-def server(resource: Resource, password: Seal, spot: Spot) -> ReleaseSpec:
+def server(resource: Resource, versions: Versions, spot: Spot) -> ReleaseSpec:
     """A server as a release of its own."""
-    kit = KITS[resource.type]
+    kit, password = KITS[resource.type], versions.password(resource.name)
     env, sealed = divide({name: fill(value, {"password": (password,)}) for name, value in kit.env.items()})
     service = ServiceSpec(
         name=resource.name,
@@ -238,7 +242,7 @@ def server(resource: Resource, password: Seal, spot: Spot) -> ReleaseSpec:
         replicas=1,
         size=spot.shelf.size(resource.size),
         sealed=sealed,
-        volumes={kit.folder: volume(resource)},
+        volumes={kit.folder: volume(resource, versions, spot.shelf)},
         user=kit.uid,
         entrypoint=kit.entrypoint,
     )

@@ -1,7 +1,7 @@
 """Secrets by name: whose they are, which version, and where one belongs in a text. No value is ever in here.
 
-A question to a store is always bound to one scope, and a scope is made of an app, the kind of one environment and,
-for what is made for one environment alone, its key. So what runs for a preview cannot name production's.
+A question to a store is always bound to one scope: an app and one kind of environment or, for what is made for one
+environment alone, its key. So what runs for a preview cannot name production's.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from previewbot.core.blueprint import Blueprint, Resource, ResourceType
-from previewbot.core.ids import slug
+from previewbot.core.blueprint import PREVIEW, Blueprint, Resource, ResourceType
+from previewbot.core.ids import Key, slug
 from previewbot.core.references import secrets_of
 
 SHARED = "shared"
@@ -19,6 +19,8 @@ PASSWORD = "password"  # noqa: S105 - the name of one  # nosec B105
 ACCESS_KEY = "access-key"
 """The name under which a cloud knows whoever has the password."""
 _PASSWORD_LENGTH = 32
+_NO_APP = "_"
+"""Stands where an app does, and is the name of none."""
 _WITHOUT_PASSWORD = (ResourceType.VOLUME,)
 
 
@@ -30,8 +32,13 @@ class Scope:
     kind: str
     environment: str | None = None
 
+    @classmethod
+    def own(cls, key: Key) -> Scope:
+        """Of what was made for one environment: it stays whatever the app is called, as the data does that it opens."""
+        return cls(_NO_APP, PREVIEW, str(key))
+
     def __str__(self) -> str:
-        """``shop/preview``, ``shop/preview/~pr-7-42``: the folder in every store."""
+        """``shop/preview``, ``_/preview/~pr-7-42``: the folder in every store."""
         return "/".join((self.app, self.kind, *((f"~{self.environment}",) if self.environment else ())))
 
 

@@ -25,8 +25,6 @@ _ALPHABET = string.ascii_letters + string.digits
 
 async def look(world: World, record: Record, blueprint: Blueprint, shelf: Shelf) -> tuple[Versions, Record]:
     """Find which secrets there are, and make those that are made for each environment; saves the record before that."""
-    if record.keeps_secrets and record.app not in (None, blueprint.app):
-        await forget(world, record)
     record = replace(record, app=blueprint.app)
     wished = asked(blueprint)
     shared = await world.secrets.versions(Scope(blueprint.app, PREVIEW), wished) if wished else {}
@@ -34,7 +32,7 @@ async def look(world: World, record: Record, blueprint: Blueprint, shelf: Shelf)
     clouds = [each for each in blueprint.resources if shelf.clouds(each)]
     if not wanted and not clouds:
         return Versions(shared), record
-    own = _own(blueprint.app, record.key)
+    own = Scope.own(record.key)
     names = wanted.keys() | {name for each in clouds for name in credentials(each.name)}
     there = dict(await world.secrets.versions(own, names))
     lacking = {name: length for name, length in wanted.items() if name not in there}
@@ -89,7 +87,7 @@ async def words(world: World, release: ReleaseSpec) -> Collection[str]:
 async def values(secrets: Secrets, record: Record) -> Collection[str]:
     """Every value that must not be shown of an environment, whichever release it is for."""
     app, found = record.app or "", list[str]()
-    for scope in (Scope(app, PREVIEW), _own(app, record.key)):
+    for scope in (Scope(app, PREVIEW), Scope.own(record.key)):
         read = await secrets.values(scope, (await secrets.versions(scope)).keys())
         found += [each.text for each in read.values()]
     return found
@@ -97,21 +95,16 @@ async def values(secrets: Secrets, record: Record) -> Collection[str]:
 
 async def forget(world: World, record: Record) -> None:
     """Delete what was made for one environment alone."""
-    if record.app:
-        await world.secrets.forget(_own(record.app, record.key))
+    await world.secrets.forget(Scope.own(record.key))
 
 
 async def _read(world: World, key: Key, app: str, wanted: Collection[Seal]) -> Mapping[Seal, Value]:
     found: dict[tuple[bool, SecretName], Value] = {}
-    for own, scope in ((True, _own(app, key)), (False, Scope(app, PREVIEW))):
+    for own, scope in ((True, Scope.own(key)), (False, Scope(app, PREVIEW))):
         if names := {seal.name for seal in wanted if seal.own is own}:
             values = await world.secrets.values(scope, names)
             found |= {(own, name): value for name, value in values.items()}
     return {seal: found[seal.own, seal.name] for seal in wanted if (seal.own, seal.name) in found}
-
-
-def _own(app: str, key: Key) -> Scope:
-    return Scope(app, PREVIEW, str(key))
 
 
 def generate(length: int) -> Value:

@@ -10,12 +10,13 @@ import pytest
 
 from previewbot.adapters.aws import Account
 from previewbot.adapters.secrets import LocalSecrets, ManagedSecrets, ParameterSecrets
+from previewbot.core.ids import Key
 from previewbot.core.secrets import SHARED, Scope, SecretName
 from previewbot.ports import Secrets, Value
 from tests.fakes.secrets import FakeSecrets
 
 PREVIEW = Scope("shop", "preview")
-OWN = Scope("shop", "preview", "pr-7-42")
+OWN = Scope.own(Key(7, 42))
 TOKEN = SecretName("web", "TOKEN")
 HOSTILE = "a$(b) ${c}\n\"'\\ é \U0001f600"
 

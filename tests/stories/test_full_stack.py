@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from previewbot.core.model import InstanceState, ServiceSpec, Size
+from previewbot.core.model import InstanceState, Observed, ServiceSpec, Size
 from previewbot.core.resources import Shelf
 from previewbot.core.secrets import SHARED, Scope, SecretName
 from previewbot.demo.github.state import Pull
@@ -55,6 +55,11 @@ async def _told(city: Town, pull: Pull, service: str) -> dict[str, str]:
     return dict(city.runtime.sealed(city.key(pull), release.revision)[service])
 
 
+def _data(observed: Observed) -> list[str]:
+    """The volumes of servers, without what tells one from those before it."""
+    return sorted(each.rpartition("-")[0] for each in observed.volumes)
+
+
 async def test_an_app_gets_its_databases_and_its_secrets(city: Town) -> None:
     pull = await city.open(files={"previewbot.yaml": STACK})
     assert "**Preview is ready**" in city.comment(pull)
@@ -67,7 +72,7 @@ async def test_an_app_gets_its_databases_and_its_secrets(city: Town) -> None:
     assert set(worker) == {"QUEUE"}, "a secret is for the services that declare it"
     observed = await city.observed(pull)
     assert {each.resource for each in observed.releases} == {None, "db", "cache"}
-    assert observed.volumes == {"db-16", "cache-7"}
+    assert _data(observed) == ["cache-7", "db-16"]
 
 
 async def test_a_build_gets_the_secrets_that_it_names_and_no_program_knows_them(city: Town) -> None:
@@ -134,7 +139,7 @@ async def test_no_preview_ever_asks_for_anything_but_the_preview_scope_and_its_o
     await city.say(pull, "alice", "/redeploy")
     city.github.close(city.hosted, pull)
     await city.settle()
-    assert set(city.secrets.asked) == {PREVIEW, Scope("shop", "preview", str(city.key(pull)))}
+    assert set(city.secrets.asked) == {PREVIEW, Scope.own(city.key(pull))}
 
 
 async def test_whose_author_is_not_trusted_causes_no_question_to_the_store(city: Town) -> None:
@@ -163,7 +168,7 @@ async def test_a_database_is_filled_once_in_its_life_and_again_when_it_is_anothe
 
 async def test_nothing_made_for_it_is_left_when_it_closes(city: Town) -> None:
     pull = await city.open(files={"previewbot.yaml": STACK})
-    assert Scope("shop", "preview", str(city.key(pull))) in city.secrets.everything()
+    assert Scope.own(city.key(pull)) in city.secrets.everything()
     city.github.close(city.hosted, pull)
     await city.settle()
     assert set(city.secrets.everything()) == {PREVIEW, Scope("shop", "production")}
@@ -182,13 +187,38 @@ async def test_who_names_another_app_does_not_get_its_secrets(city: Town) -> Non
     assert "**Preview is ready**" in city.comment(pull)
 
 
-async def test_an_app_that_changes_its_name_leaves_nothing_behind(city: Town) -> None:
+async def test_an_app_that_changes_its_name_keeps_its_databases_and_what_opens_them(city: Town) -> None:
     city.policy = replace(city.policy, owners={"store": "acme/shop"})
     pull = await city.open(files={"previewbot.yaml": STACK})
+    before, volumes = await _told(city, pull, "web"), (await city.observed(pull)).volumes
     await city.secrets.put(Scope("store", "preview"), STRIPE, Value("sk"))
     await city.push(pull, {"previewbot.yaml": STACK.replace("app: shop", "app: store")})
-    own = [scope for scope in city.secrets.everything() if scope.environment]
-    assert own == [Scope("store", "preview", str(city.key(pull)))]
+    assert "**Preview is ready**" in city.comment(pull)
+    assert await _told(city, pull, "web") == before | {"STRIPE_KEY": "sk"}
+    assert (await city.observed(pull)).volumes == volumes
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    assert not [scope for scope in city.secrets.everything() if scope.environment]
+
+
+async def test_databases_begin_anew_where_what_opens_them_is_lost(city: Town) -> None:
+    ran: list[str] = []
+
+    def note(spec: ServiceSpec) -> Behaviour:
+        ran.append(spec.name)
+        return READY
+
+    city.runtime.behave = note
+    seeded = STACK.replace('version: "16"}', 'version: "16", seed: {service: worker, command: [fill]}}')
+    pull = await city.open(files={"previewbot.yaml": seeded})
+    before = (await city.observed(pull)).volumes
+    await city.secrets.forget(Scope.own(city.key(pull)))
+    await city.push(pull, {"web/x": "2"})
+    assert "**Preview is ready**" in city.comment(pull)
+    after = await city.observed(pull)
+    assert _data(after) == ["cache-7", "db-16"]
+    assert not after.volumes & before, "no server would open its old files with a new password"
+    assert ran.count("seed.db") == 2
 
 
 def _failing(name: str, words: str) -> Callable[[ServiceSpec], Behaviour]:
@@ -223,7 +253,7 @@ async def test_a_resource_that_the_blueprint_drops_goes_with_its_data(city: Town
     await city.push(pull, {"previewbot.yaml": fewer})
     observed = await city.observed(pull)
     assert {each.resource for each in observed.releases} == {None, "db"}
-    assert observed.volumes == {"db-16"}
+    assert _data(observed) == ["db-16"]
 
 
 async def test_a_size_is_what_the_operator_says_and_an_unknown_one_is_told(city: Town) -> None:

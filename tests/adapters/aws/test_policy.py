@@ -38,7 +38,7 @@ async def in_cloud(account: Account, cloud: Cloud) -> None:
 
 async def in_store(account: Account, kind: Kind) -> None:
     store = kind(account, f"p{uuid.uuid4().hex[:10]}")
-    scope, own, name = Scope("shop", "preview"), Scope("shop", "preview", str(KEY)), SecretName(SHARED, "TOKEN")
+    scope, own, name = Scope("shop", "preview"), Scope.own(KEY), SecretName(SHARED, "TOKEN")
     await store.check()
     for _ in range(2):
         for each in (scope, own):

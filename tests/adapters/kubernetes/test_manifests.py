@@ -22,7 +22,7 @@ from previewbot.core.blueprint import Build, Health, Resource, ResourceType
 from previewbot.core.ids import Key
 from previewbot.core.model import ServiceSpec, Size
 from previewbot.core.resources import Shelf, Spot, server
-from previewbot.core.secrets import Seal, SecretName
+from previewbot.core.secrets import SecretName, Versions
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 KEY = Key(1296269, 42)
@@ -165,10 +165,10 @@ def test_a_secret_is_in_an_object_of_its_own_and_nowhere_else() -> None:
 
 
 def test_every_version_of_a_resource_is_an_object_of_its_own_however_long_its_name() -> None:
-    password = Seal(SecretName("analytics-events", "password"), "1", own=True)
+    versions = Versions(own={SecretName("analytics-events", "password"): "1"})
     names = set()
     for version in ("16", "17"):
         resource = Resource("analytics-events", ResourceType.POSTGRES, version=version)
-        made = server(resource, password, Spot(PLACE.key, "shop", Shelf()))
+        made = server(resource, versions, Spot(PLACE.key, "shop", Shelf()))
         names.add(Berth(PLACE, made.revision, made.services[0], made.resource).name)
     assert len(names) == 2
