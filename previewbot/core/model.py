@@ -292,6 +292,10 @@ class ReleaseRecord:
     """The last lines that the failing service said."""
     log: str | None = None
     """The log of what its hooks said, and whoever failed."""
+    tries: int = 0
+    """How often it was given up since it last served."""
+    failed_at: datetime | None = None
+    """When it was given up last."""
 
 
 class InstanceState(StrEnum):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from previewbot.core import provision, stages
+from previewbot.core import provision, retry, stages
 from previewbot.core.actions import (
     Action,
     BidFarewell,
@@ -37,12 +37,10 @@ from previewbot.core.model import (
     State,
     Status,
 )
+from previewbot.core.provision import SAFETY_NET
 from previewbot.core.situation import Situation
 from previewbot.core.stages import DESTROY_HOOK
 from previewbot.core.table import has_failed, line
-
-SAFETY_NET = timedelta(seconds=15)
-"""When to look again at something that should have woken us by itself."""
 
 STARTING_LOOK = timedelta(seconds=3)
 """When to look again at a start: it is then worth telling people about."""
@@ -161,9 +159,10 @@ def _present(situation: Situation, present: Present) -> Plan:
     supply = provision.provide(situation, present, may_replace=not missing)
     made = _build(situation, present, missing) if missing else _supplied(situation, release, supply)
     good = situation.superseding(release)
+    shown = _quietly(situation, release)
     kept = () if any(isinstance(each, Route) for each in made.actions) else _keep_routes(situation, good)
     stale = _retire(situation, present)
-    services = tuple(line(situation, release, service) for service in release.services if not service.hook)
+    services = tuple(line(shown, release, service) for service in release.services if not service.hook)
     status = replace(made.status, commit=release.commit, services=services, last_good=good)
     mended = () if any(isinstance(each, Prepare) for each in made.actions) else _mend(situation, release.revision)
     actions = (*cancels, *mended, *supply.actions, *made.actions, *kept, *stale.actions)
@@ -174,7 +173,7 @@ def _supplied(situation: Situation, release: ReleaseSpec, supply: provision.Supp
     """A release comes after everything that it works with."""
     if supply.status is None:
         return _release(situation, release)
-    return Plan((), supply.status, None if supply.status.state is State.FAILED else SAFETY_NET)
+    return Plan((), supply.status, supply.recheck)
 
 
 def _sooner(*times: timedelta | None) -> timedelta | None:
@@ -201,8 +200,13 @@ def _build(situation: Situation, present: Present, missing: Sequence[str]) -> Pl
 def _release(situation: Situation, release: ReleaseSpec) -> Plan:
     remembered = situation.remembered(release.revision)
     running = situation.observed.release(release.revision)
-    if remembered and remembered.state is ReleaseState.FAILED:
-        return _failed(situation, remembered)
+    # Whatever is left of an earlier try goes first.
+    if (
+        remembered
+        and remembered.state is ReleaseState.FAILED
+        and (running or not retry.is_due(remembered, situation.now))
+    ):
+        return Plan((), _failed(situation, remembered), retry.pause(remembered, situation.now))
     served = remembered is not None and remembered.state is ReleaseState.SERVING
     broken = next((each for each in running.instances if each.state is InstanceState.FAILED), None) if running else None
     if broken and not served:
@@ -218,7 +222,18 @@ def _release(situation: Situation, release: ReleaseSpec) -> Plan:
     return _serve(situation, release, running, remembered)
 
 
+def _quietly(situation: Situation, release: ReleaseSpec) -> Situation:
+    """What people are shown while a release is tried again by itself: nothing of it, until that has worked."""
+    if not retry.is_under_way(situation.remembered(release.revision)):
+        return situation
+    others = tuple(each for each in situation.observed.releases if each.revision != release.revision)
+    return replace(situation, observed=replace(situation.observed, releases=others))
+
+
 def _starting(situation: Situation, release: ReleaseSpec) -> Status:
+    remembered = situation.remembered(release.revision)
+    if remembered and (retry.is_under_way(remembered) or remembered.state is ReleaseState.FAILED):
+        return _failed(situation, remembered)
     running = situation.observed.release(release.revision)
     hooks = [each.name for each in release.services if each.hook]
     reason = Reason.RELEASE_STARTING
@@ -229,45 +244,43 @@ def _starting(situation: Situation, release: ReleaseSpec) -> Status:
 
 def _look_again(situation: Situation) -> timedelta:
     before = situation.record.status
+    if before is not None and before.state is State.FAILED:
+        return SAFETY_NET
     known = before is not None and before.state is State.STARTING and situation.now - before.since > STARTING_LOOK
     return SAFETY_NET if known else STARTING_LOOK
 
 
-def _failed(situation: Situation, remembered: ReleaseRecord) -> Plan:
-    """A release that was given up is not tried again until its cause changes: a push, or ``/redeploy``."""
-    reason = Reason(remembered.reason or Reason.UNHEALTHY)
-    about = _hook if reason is Reason.HOOK_FAILED else _about
-    status = Status(
+def _failed(situation: Situation, remembered: ReleaseRecord) -> Status:
+    """What is told of a release that was given up, also while it is tried again by itself."""
+    return Status(
         State.FAILED,
-        reason,
+        Reason(remembered.reason or Reason.UNHEALTHY),
         situation.now,
-        detail=about(remembered.service, remembered.detail),
+        detail=_about(remembered.service, remembered.detail),
         lines=remembered.lines,
         log=remembered.log,
     )
-    return Plan((), status)
 
 
 def _about(service: str | None, detail: str | None) -> str:
-    return " ".join(part for part in (f"service **{service}**" if service else "", detail or "") if part)
-
-
-def _hook(service: str | None, detail: str | None) -> str:
-    """``release hook exits with code 1``; ``seed of db exits with code 1``."""
-    point, _, resource = (service or "").partition(".")
-    return f"{f'seed of {resource}' if point == HookPoint.SEED else 'release hook'} {detail or 'failed'}"
+    """``service **web** exits with code 1``; ``release hook exits with code 1``; ``seed of db exits with code 1``."""
+    point, dot, resource = (service or "").partition(".")
+    name = f"service **{service}**" if service else ""
+    if dot:
+        name = f"seed of {resource}" if point == HookPoint.SEED else "release hook"
+    return " ".join(part for part in (name, detail or "") if part)
 
 
 def _broken(situation: Situation, release: ReleaseSpec, broken: Instance, remembered: ReleaseRecord | None) -> Plan:
     detail = broken.detail or "is not healthy"
-    status = Status(State.FAILED, Reason.CRASHED, situation.now, detail=_about(broken.service, detail))
+    reason = broken.reason or (Reason.CRASHED if "exit" in detail or "killed" in detail else Reason.UNHEALTHY)
+    if reason not in retry.PASSING and any(each.hook for each in release.services if each.name == broken.service):
+        reason = Reason.HOOK_FAILED
+    status = Status(State.FAILED, reason, situation.now, detail=_about(broken.service, detail))
     if remembered and remembered.state is ReleaseState.SERVING:
         # It was healthy before: it keeps its place and its engine goes on restarting it.
         return Plan((), status, SAFETY_NET)
-    reason = broken.reason or (Reason.CRASHED if "exit" in detail or "killed" in detail else Reason.UNHEALTHY)
-    if any(each.hook for each in release.services if each.name == broken.service):
-        reason, status = Reason.HOOK_FAILED, replace(status, detail=_hook(broken.service, detail))
-    return Plan((FailRelease(release, reason, broken.service, detail),), replace(status, reason=reason))
+    return Plan((FailRelease(release, reason, broken.service, detail),), status)
 
 
 def _serve(situation: Situation, release: ReleaseSpec, running: Running, remembered: ReleaseRecord | None) -> Plan:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from previewbot.core import retry
 from previewbot.core.actions import (
     Action,
     BidFarewell,
@@ -157,9 +158,11 @@ class Actor:
                 sealed = await vault.unseal(self.world, release, action.services)
                 await self.world.runtime.start(release, action.digests, action.services, sealed)
         except Refused as refused:
+            if before and before.state is ReleaseState.SERVING:
+                raise  # what is left of it goes on serving
             reason = refused.reason if refused.reason in set(Reason) else Reason.RUNTIME_REFUSED
-            failed = replace(begun, state=ReleaseState.FAILED, reason=reason, detail=refused.message)
-            await self.world.store.save_release(failed)
+            given_up = self._given_up(begun, reason=str(reason), detail=refused.message)
+            await self.world.store.save_release(replace(given_up, service=None, lines=(), log=None))
             return True
         return False
 
@@ -167,12 +170,10 @@ class Actor:
         release = action.release
         hooks = [each.name for each in release.services if each.hook and not each.is_laid]
         said = await output.hear(self.world, release, list(dict.fromkeys((*hooks, action.service))))
+        before = situation.remembered(release.revision) or _begun(release, situation)
         failed = replace(
-            situation.remembered(release.revision) or _begun(release, situation),
-            state=ReleaseState.FAILED,
-            reason=action.reason,
+            self._given_up(before, reason=action.reason, detail=action.detail),
             service=action.service,
-            detail=action.detail,
             lines=tuple(said[action.service][-_LAST_WORDS:]),
             log=await output.keep(self.world, said),
         )
@@ -180,6 +181,11 @@ class Actor:
         await self.world.store.save_release(failed)
         with self._counted(action, release.key):
             await self.world.runtime.remove(release.key, release.revision)
+
+    def _given_up(self, release: ReleaseRecord, *, reason: str, detail: str) -> ReleaseRecord:
+        now = self.world.clock.now()
+        state, tries = ReleaseState.FAILED, release.tries + 1
+        return replace(release, state=state, reason=reason, detail=detail, tries=tries, failed_at=now)
 
     async def _serve(self, release: ReleaseSpec, situation: Situation) -> Record:
         before = situation.remembered(release.revision) or _begun(release, situation)
@@ -192,6 +198,12 @@ class Actor:
             served_at=now,
             commit=release.commit,
             urls=release.urls,
+            tries=0,
+            reason=None,
+            service=None,
+            detail=None,
+            lines=(),
+            log=None if before.tries else before.log,
         )
         hooks = [each.name for each in release.services if each.hook and not each.is_laid]
         if hooks and served.log is None:
@@ -231,7 +243,7 @@ def _is_drift(actions: tuple[Action, ...], situation: Situation) -> bool:
 
 
 def _begun(release: ReleaseSpec, situation: Situation) -> ReleaseRecord:
-    return ReleaseRecord(
+    begun = ReleaseRecord(
         key=release.key,
         revision=release.revision,
         commit=release.commit,
@@ -240,3 +252,4 @@ def _begun(release: ReleaseSpec, situation: Situation) -> ReleaseRecord:
         started_at=situation.now,
         urls=release.urls,
     )
+    return retry.remember(begun, situation.remembered(release.revision))

@@ -158,6 +158,7 @@ _FAILURES: Mapping[Reason, str] = {
     Reason.RESOURCE_FAILED: "**{commit} has nothing to work with**: {detail}",
     Reason.SECRETS_MISSING: "**{commit} lacks secrets**, so nothing was changed: {detail}",
     Reason.HOOK_FAILED: "**{commit} could not be released**: its {detail}",
+    Reason.IMAGE_UNAVAILABLE: "**{commit} lacks an image**: {detail}",
     Reason.QUOTA_EXCEEDED: "**{commit} needs more than one preview may have**: {detail}",
     Reason.UNSCHEDULABLE: "**The cluster has no room for {commit} now**: {detail}",
     Reason.BLUEPRINT_FLAWED: "**previewbot.yaml has a flaw** at {commit}, so nothing was changed",
@@ -247,6 +248,7 @@ def _fenced(lines: Sequence[str]) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
+_AGAIN = "It is tried again by itself, every few minutes."
 _ADVICE: Mapping[Reason, str] = {
     Reason.BUILD_FAILED: "Push a fix, or `/redeploy` if it was a hiccup.",
     Reason.BUILD_TIMED_OUT: "Make the build shorter, or ask the operator of previewbot for a longer limit.",
@@ -257,10 +259,10 @@ _ADVICE: Mapping[Reason, str] = {
     Reason.SOURCE_REFUSED: "Push a commit without it.",
     Reason.BLUEPRINT_FLAWED: "Push a fix; `previewbot validate` finds the same flaws before you push.",
     Reason.NO_BLUEPRINT: "Add a `Dockerfile` at the root, or a `previewbot.yaml`.",
-    Reason.IMAGE_UNAVAILABLE: "Check the image's name, then push a fix or `/redeploy`.",
+    Reason.IMAGE_UNAVAILABLE: f"{_AGAIN} Where the image's name is wrong, push a fix.",
     Reason.RUNTIME_REFUSED: "Ask the operator of previewbot, then `/redeploy`.",
-    Reason.QUOTA_EXCEEDED: "Ask for less in `previewbot.yaml`, or ask the operator of previewbot for a larger quota.",
-    Reason.UNSCHEDULABLE: "Close previews that nobody needs, or ask the operator for room, then `/redeploy`.",
+    Reason.QUOTA_EXCEEDED: f"{_AGAIN} Ask for less in `previewbot.yaml`, or the operator for a larger quota.",
+    Reason.UNSCHEDULABLE: f"{_AGAIN} Close previews that nobody needs, or ask the operator for room.",
     Reason.FORK: "Somebody with write permission can push the branch here and open the pull request from it.",
     Reason.AUTHOR_MAY_NOT_WRITE: "Somebody with write permission can open the pull request from the same branch.",
     Reason.APP_NOT_ALLOWED: "The operator of previewbot can allow it under `previews.apps` in the configuration.",

@@ -9,8 +9,8 @@ from itertools import product
 
 import pytest
 
-from previewbot.core import stages
-from previewbot.core.actions import FailRelease, Route, StartBuild, StartRelease
+from previewbot.core import retry, stages
+from previewbot.core.actions import WORLD_CHANGED, FailRelease, Plan, Route, StartBuild, StartRelease
 from previewbot.core.blueprint import Blueprint, Flaw, Hook, Hooks, Resource, ResourceType
 from previewbot.core.desire import Absent, Address, Basis, Desired, Present, Unchanged, host_names, present
 from previewbot.core.model import BuildRecord, BuildState, Instance, InstanceState, Reason, ReleaseSpec, State
@@ -168,6 +168,60 @@ def test_a_release_that_failed_is_not_tried_again_until_something_changes() -> N
     assert len(toy.started) == 2
 
 
+@pytest.mark.parametrize("trouble", sorted(retry.PASSING))
+@pytest.mark.parametrize("start", WORLDS)
+def test_what_may_pass_is_tried_again_by_itself_until_it_has_passed(
+    start: Callable[[Toy], None], trouble: Reason
+) -> None:
+    toy = Toy()
+    start(toy)
+    toy.trouble, before = trouble, len(toy.started)
+    made = [_step_and_wait(toy, NEW) for _ in range(100)]
+    toy.trouble = None
+    told = {str(each.status) for each in made if each.status.reason is trouble and not _changes_the_world(each)}
+    assert len(toy.started) - before > 3, "it is tried again"
+    assert len(toy.started) - before < 6 + (toy.now - NOW) / timedelta(minutes=5), "but not all the time"
+    assert len(told) == 1, "and nobody is told twice"
+    assert settle(toy, NEW, steps=100).status.state is State.READY
+    assert toy.releases[NEW.release.revision].reason is None
+
+
+def _changes_the_world(made: Plan) -> bool:
+    """Whether the same pass looks again, before it tells anybody."""
+    return any(isinstance(each, WORLD_CHANGED) for each in made.actions)
+
+
+def _step_and_wait(toy: Toy, desired: Desired) -> Plan:
+    """Take a step, and look again when that was to be: but not before what was begun has come to its end."""
+    made = toy.step(desired)
+    if not _changes_the_world(made):
+        if made.recheck and made.recheck > timedelta(seconds=20):
+            toy.now += made.recheck - timedelta(seconds=5)
+        toy.pass_time()
+    return made
+
+
+def test_trouble_with_a_resource_passes_too() -> None:
+    toy = Toy(trouble=Reason.UNSCHEDULABLE)
+    wish = _with_database(NEW)
+    made = [_step_and_wait(toy, wish) for _ in range(60)]
+    status = made[-1].status
+    assert (status.state, status.reason) == (State.FAILED, Reason.UNSCHEDULABLE)
+    assert status.detail == "resource **db** finds no room"
+    assert 3 < len(toy.started) < 6 + (toy.now - NOW) / timedelta(minutes=5)
+    toy.trouble = None
+    assert settle(toy, wish, steps=100).status.state is State.READY
+
+
+def test_a_hook_that_never_began_is_no_hook_that_failed() -> None:
+    toy = Toy(trouble=Reason.UNSCHEDULABLE)
+    made = [_step_and_wait(toy, STAGED) for _ in range(9)]
+    assert made[-1].status.reason is Reason.UNSCHEDULABLE
+    assert made[-1].status.detail == "release hook finds no room"
+    toy.trouble = None
+    assert settle(toy, STAGED, steps=100).status.state is State.READY
+
+
 def test_the_url_never_points_at_a_release_that_is_not_healthy() -> None:
     toy = Toy()
     settle(toy, OLD)
@@ -223,6 +277,17 @@ def test_a_serving_release_that_crashes_later_keeps_its_place_and_says_so() -> N
     assert not any(isinstance(each, FailRelease) for each in made.actions)
     toy.bad_revisions.clear()
     assert settle(toy, OLD).status.state is State.READY
+
+
+def test_a_serving_release_that_finds_no_room_any_more_says_just_that() -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    revision = OLD.release.revision
+    lost = Instance("web", 0, InstanceState.FAILED, detail="finds no room", reason=Reason.UNSCHEDULABLE)
+    toy.running[revision] = [each if each.service != "web" else lost for each in toy.running[revision]]
+    made = toy.step(OLD)
+    assert (made.status.reason, made.status.detail) == (Reason.UNSCHEDULABLE, "service **web** finds no room")
+    assert not any(isinstance(each, FailRelease) for each in made.actions)
 
 
 def test_a_cancelled_build_is_simply_started_again() -> None:

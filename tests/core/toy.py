@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from previewbot.core import retry
 from previewbot.core.actions import (
     Action,
     BidFarewell,
@@ -29,6 +30,7 @@ from previewbot.core.model import (
     Instance,
     InstanceState,
     Observed,
+    Reason,
     Record,
     ReleaseRecord,
     ReleaseSpec,
@@ -61,6 +63,8 @@ class Toy:
     bad_images: set[str] = field(default_factory=set)
     bad_revisions: set[str] = field(default_factory=set)
     bad_services: set[str] = field(default_factory=set)
+    trouble: Reason | None = None
+    """What hinders every program that is started."""
     started: list[str] = field(default_factory=list)
     """Revisions, in their order."""
     begun: list[str] = field(default_factory=list)
@@ -125,6 +129,8 @@ class Toy:
             self.running[revision] = [self._grown(each, ailing=ailing) for each in instances]
 
     def _grown(self, instance: Instance, *, ailing: bool) -> Instance:
+        if self.trouble and instance.state is not InstanceState.READY:
+            return replace(instance, state=InstanceState.FAILED, detail="finds no room", reason=self.trouble)
         if ailing or instance.service in self.bad_services:
             return replace(instance, state=InstanceState.FAILED, detail="exits with code 1")
         if instance.service == DESTROY_HOOK:
@@ -146,7 +152,9 @@ class Toy:
             case FailRelease(release, reason, service, detail):
                 self.running.pop(release.revision)
                 self.prepared.discard(release.revision)
-                self._remember(release, ReleaseState.FAILED, reason=str(reason), service=service, detail=detail)
+                tries = self.releases[release.revision].tries + 1
+                more = {"reason": str(reason), "service": service, "detail": detail}
+                self._remember(release, ReleaseState.FAILED, **more, tries=tries, failed_at=self.now)
             case Route(routes, release):
                 self.routes = dict(routes)
                 before = self.releases.get(release.revision) if release else None
@@ -201,6 +209,8 @@ class Toy:
 
     def _remember(self, release: ReleaseSpec, state: ReleaseState, **more: object) -> None:
         made = ReleaseRecord(release.key, release.revision, release.commit, state, self.now, self.now)
+        if state is ReleaseState.STARTING:
+            made = retry.remember(made, self.releases.get(release.revision))
         self.releases[release.revision] = replace(made, **more)  # type: ignore[arg-type]
 
 

@@ -9,7 +9,17 @@ from dataclasses import dataclass, field, replace
 from previewbot.core.blueprint import Kind
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import Instance, InstanceState, Observed, ReleaseSpec, Removed, Run, Running, ServiceSpec
+from previewbot.core.model import (
+    Instance,
+    InstanceState,
+    Observed,
+    Reason,
+    ReleaseSpec,
+    Removed,
+    Run,
+    Running,
+    ServiceSpec,
+)
 from previewbot.ports import Sealed
 
 
@@ -20,6 +30,7 @@ class Behaviour:
     state: InstanceState = InstanceState.READY
     detail: str | None = None
     says: tuple[str, ...] = ()
+    reason: Reason | None = None
 
 
 READY = Behaviour()
@@ -51,6 +62,8 @@ class FakeRuntime:
         self._is_away = False
         self.refuses: str | None = None
         """Why nothing more can be run of what is laid."""
+        self.hinders: Refused | None = None
+        """Why nothing can be started, such as an image that cannot be pulled."""
 
     # --- what a test does to it -------------------------------------------------------------------------------------
 
@@ -59,9 +72,16 @@ class FakeRuntime:
         own = self._releases[key][revision]
         for place, each in own.instances.items():
             if each.service == service:
-                own.instances[place] = replace(each, state=behaviour.state, detail=behaviour.detail)
+                own.instances[place] = replace(
+                    each, state=behaviour.state, detail=behaviour.detail, reason=behaviour.reason
+                )
         self._said[key, revision, service] = behaviour.says
         self._tell(key)
+
+    def lose(self, key: Key, revision: str, service: str) -> None:
+        """Forget the instances of a service, as if somebody had deleted them."""
+        own = self._releases[key][revision]
+        own.instances = {place: each for place, each in own.instances.items() if each.service != service}
 
     def go_away(self) -> None:
         """Answer nothing any more."""
@@ -115,6 +135,8 @@ class FakeRuntime:
         sealed: Sealed | None = None,
     ) -> None:
         await self.prepare(release.key, release.revision)
+        if self.hinders:
+            raise self.hinders
         own = self._releases[release.key][release.revision]
         wanted = [each for each in release.services if services is None or each.name in services]
         own.resource = release.resource
@@ -139,7 +161,13 @@ class FakeRuntime:
             behaviour = replace(behaviour, state=InstanceState.DONE)
         address = f"127.0.0.1:{next(self._ports)}" if service.port else None
         own.instances[service.name, index] = Instance(
-            service.name, index, behaviour.state, address=address, detail=behaviour.detail, schedule=schedule
+            service.name,
+            index,
+            behaviour.state,
+            address=address,
+            detail=behaviour.detail,
+            reason=behaviour.reason,
+            schedule=schedule,
         )
         self._said[release.key, release.revision, service.name] = behaviour.says
 

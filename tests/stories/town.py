@@ -17,7 +17,7 @@ from previewbot.adapters.git import GitSource
 from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import LogFiles
 from previewbot.adapters.store import open_store
-from previewbot.core.errors import Transient
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Observed, Record, Repository
 from previewbot.demo.github import SimulatedGitHub
@@ -177,7 +177,7 @@ class Town:
             self.bells.call_away(found)
 
         async def trouble(lease: Lease, error: Exception) -> None:
-            if not isinstance(error, Transient):
+            if not isinstance(error, Transient | Refused):
                 raise error
             await apologise(self.world, self.policy, lease, error)
 
@@ -198,6 +198,19 @@ class Town:
                 return
             self.clock.ahead += max(due - self.clock.now(), timedelta(0)) + timedelta(milliseconds=1)
         raise AssertionError("the town never settles")
+
+    async def pass_time(self, length: timedelta) -> None:
+        """Let a while pass, and everything happen that is due in it."""
+        await self.github.hooks.settle()
+        end = self.clock.now() + length
+        while True:
+            await self.worker.drain()
+            await asyncio.sleep(0)
+            due = await self.store.next_due()
+            if due is None or due > end:
+                break
+            self.clock.ahead += max(due - self.clock.now(), timedelta(0)) + timedelta(milliseconds=1)
+        self.clock.ahead += max(end - self.clock.now(), timedelta(0))
 
     async def sweep(self) -> None:
         """Do one sweep and everything that follows from it."""
