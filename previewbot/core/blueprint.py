@@ -112,6 +112,8 @@ class Service:
     """Resources of the type ``volume``, and the absolute path where each is mounted."""
     schedule: Schedule | None = None
     """Set for a cron service, and for no other."""
+    timeout: timedelta = timedelta(hours=1)
+    """How long one run of a cron service or a job may take; then it is ended."""
 
 
 class ResourceType(StrEnum):

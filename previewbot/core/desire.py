@@ -266,7 +266,7 @@ def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> Se
         command=command if service.command is not None else None,
         port=service.port,
         host=basis.hosts.get(service.name),
-        health=service.health,
+        health=service.health if service.kind.stays else Health(timeout=service.timeout),
         env=env,
         replicas=service.replicas,
         kind=service.kind,

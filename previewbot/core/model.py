@@ -200,6 +200,7 @@ class ServiceSpec:
     host: str | None
     """The public host name, where the service is public."""
     health: Health
+    """For what runs to its end, ``timeout`` is how long one run may take: then it is ended."""
     env: Mapping[str, str]
     replicas: int
     kind: Kind = Kind.WEB
@@ -208,7 +209,7 @@ class ServiceSpec:
     after: tuple[str, ...] = ()
     """What of the same release must be healthy, or over, before this is started."""
     hook: HookPoint | None = None
-    """Where it runs once by itself; its kind is then a job, and ``health.timeout`` is how long it may take."""
+    """Where it runs once by itself; its kind is then a job."""
     schedule: Schedule | None = None
     """When it runs by itself, for a cron service."""
     sealed: Mapping[str, Template] = field(default_factory=dict)

@@ -68,6 +68,14 @@ def test_a_size_is_what_the_operator_says(stack: Blueprint) -> None:
     assert {each.name: each.size for each in release.services if each.name == "web"} == {"web": sizes["large"]}
 
 
+def test_a_run_has_the_time_that_its_blueprint_gives_it_on_every_runtime(stack: Blueprint) -> None:
+    own = {name: bodies(stack)[f"{name}-0"]["Labels"]["previewbot.health.timeout"] for name in ("nightly", "reindex")}
+    assert own == {"nightly": "3600.0", "reindex": "5400.0"}
+    jobs = {each["metadata"]["labels"]["previewbot.dev/service"]: each["spec"] for each in things(stack, "Job")}
+    deadlines = {name: each["template"]["spec"]["activeDeadlineSeconds"] for name, each in jobs.items() if name in own}
+    assert deadlines == {"nightly": 3600, "reindex": 5400}
+
+
 def test_an_environment_is_told_its_own_name() -> None:
     text = "version: 1\nservices: {web: {build: ., port: 80, env: {IN: '${environment.name} ${environment.kind}'}}}\n"
     blueprint = read(f"{text}environments: {{staging: {{}}}}\n")

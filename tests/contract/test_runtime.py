@@ -34,6 +34,8 @@ def _like_busybox(spec: ServiceSpec) -> Behaviour:
         return Behaviour(InstanceState.FAILED, "did not end within 1 s")
     if spec.command == DEAF and spec.port:
         return Behaviour(InstanceState.FAILED, f"does not listen on port {spec.port} after 1 s")
+    if spec.command == _ENDLESS:
+        return Behaviour(InstanceState.FAILED, "did not end within 3 s", (str(uuid.uuid4()),))
     if spec.command == _NEVER_THE_SAME:
         return Behaviour(says=(str(uuid.uuid4()),))
     if spec.command == _LONG_LINES:
@@ -42,6 +44,7 @@ def _like_busybox(spec: ServiceSpec) -> Behaviour:
 
 
 _NEVER_THE_SAME = ("cat", "/proc/sys/kernel/random/uuid")
+_ENDLESS = ("sh", "-c", "while :; do cat /proc/sys/kernel/random/uuid; sleep 0.1; done")
 _LONG_LINES = ("sh", "-c", 'n=0; while [ $n -lt 1000 ]; do printf "%01500d\\n" $n; n=$((n+1)); done')
 _ON_DOCKER = pytest.param("docker", marks=pytest.mark.engine)
 _ON_KUBERNETES = pytest.param("kubernetes", marks=pytest.mark.cluster)
@@ -256,6 +259,32 @@ async def test_a_job_whose_time_is_up_has_failed(runtime: Runtime, key: Key, dig
     await runtime.start(release(key, "r1", _hook("hook.release", DEAF, _IMPATIENT)), digests)
     (job,) = await _settled(runtime, key, "r1")
     assert (job.state, job.detail) == (InstanceState.FAILED, "did not end within 1 s")
+
+
+async def test_a_run_whose_time_is_up_is_ended_and_keeps_what_it_said(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    patient = Health(timeout=timedelta(seconds=3))
+    await runtime.start(release(key, "r1", service("restock", _ENDLESS, health=patient, kind=Kind.JOB)), digests)
+    await _settled(runtime, key, "r1")
+    await runtime.run(key, "r1", "restock", "one")
+    async with asyncio.timeout(40):
+        while True:
+            running = (await runtime.observe(key)).release("r1")
+            if running and [each.state for each in running.runs] == [InstanceState.FAILED]:
+                break
+            await asyncio.sleep(0.02)
+    assert running.runs[0].detail == "did not end within 3 s"
+    said = await runtime.tail(key, "r1", "restock", lines=1, run="one")
+    assert said
+    await asyncio.sleep(0.5)
+    assert await runtime.tail(key, "r1", "restock", lines=1, run="one") == said, (
+        "it has ended, and is not only given up"
+    )
+    await runtime.start(release(key, "r1", service("restock", _ENDLESS, health=patient, kind=Kind.JOB)), digests)
+    running = (await runtime.observe(key)).release("r1")
+    assert running
+    assert [each.state for each in running.runs] == [InstanceState.FAILED], "nothing begins it again"
 
 
 async def test_a_health_command_decides_when_a_service_is_ready(

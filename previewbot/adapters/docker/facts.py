@@ -33,6 +33,8 @@ class Facts:
     ip: str | None
     published: Mapping[int, int]
     """Port inside to port on loopback."""
+    finished_at: str = ""
+    """When it ended last."""
 
     @property
     def is_alive(self) -> bool:
@@ -56,7 +58,17 @@ class Facts:
 
     def running_seconds(self, now: datetime) -> float:
         """How long its program has been running, by the engine's clock."""
-        return (now - datetime.fromisoformat(_short(self.started_at))).total_seconds()
+        return (now - _read(self.started_at)).total_seconds()
+
+    @property
+    def took(self) -> float:
+        """How many seconds it ran, once it is over."""
+        return self.running_seconds(_read(self.finished_at))
+
+    @property
+    def limit(self) -> float:
+        """How many seconds it may run, where it is to run to its end."""
+        return self.target.health.timeout.total_seconds()
 
     def last_exit(self) -> str | None:
         """Say how its program ended last, where it does not run now."""
@@ -75,10 +87,10 @@ def _meaning(code: int) -> str:
     return ""
 
 
-def _short(moment: str) -> str:
-    """Cut nanoseconds to what ``fromisoformat`` reads."""
+def _read(moment: str) -> datetime:
+    """Read a time as the engine writes it, in nanoseconds."""
     whole, _, rest = moment.rstrip("Z").partition(".")
-    return f"{whole}.{rest[:6].ljust(6, '0')}+00:00"
+    return datetime.fromisoformat(f"{whole}.{rest[:6].ljust(6, '0')}+00:00")
 
 
 def read(found: Mapping[str, Any]) -> Facts:
@@ -89,6 +101,7 @@ def read(found: Mapping[str, Any]) -> Facts:
         id=found["Id"],
         status=state["Status"],
         started_at=state["StartedAt"],
+        finished_at=state.get("FinishedAt", ""),
         restarts=found.get("RestartCount", 0),
         exit_code=state.get("ExitCode", 0),
         out_of_memory=bool(state.get("OOMKilled")),

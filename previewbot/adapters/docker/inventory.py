@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -136,6 +137,15 @@ class Inventory:
             return 1
 
         return await self.engine.call(take, slow=True)
+
+    async def end_container(self, id: str, patience: timedelta) -> None:
+        """End a container, by force once its patience is over, and leave it there with what it said."""
+
+        def end(client: docker.APIClient) -> None:
+            with suppress(NotFound):
+                client.stop(id, timeout=int(patience.total_seconds()))
+
+        await self.engine.call(end, slow=True)
 
     async def remove_network(self, id: str) -> int:
         """Take a network away; whatever else somebody connected to it is disconnected, not touched."""

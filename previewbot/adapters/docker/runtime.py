@@ -16,6 +16,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 
 from previewbot.adapters.docker import containers, facts, images
 from previewbot.adapters.docker.containers import Berth
+from previewbot.adapters.docker.deadlines import Deadlines
 from previewbot.adapters.docker.engine import Engine, describe, explain, is_conflict
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.images import Image
@@ -57,6 +58,7 @@ class DockerRuntime:
         self._inventory = Inventory(engine, self._names)
         self._news = News(engine, self._names)
         self._watches = Watches(engine, self._inventory.inspect, self._news.tell)
+        self._deadlines = Deadlines(lambda each: self._inventory.end_container(each, self._limits.stop))
         self._locks: WeakValueDictionary[tuple[Key, str], asyncio.Lock] = WeakValueDictionary()
 
     # --- looking ----------------------------------------------------------------------------------------------------
@@ -64,11 +66,15 @@ class DockerRuntime:
     async def observe(self, key: Key) -> Observed:
         """See ``Runtime.observe``. A container that neither runs nor will by itself is no instance, but for a job's."""
         things = await self._inventory.things(key)
-        seen = await every(self._inventory.inspect(each["Id"]) for each in things.containers if counts(each))
-        seen = [each for each in seen if each and (each.is_alive or each.is_job)]
-        runs = [each for each in seen if each and RUN in each.labels]
-        instances = await every(self._instance(key, each) for each in seen if each and RUN not in each.labels)
-        self._watches.keep_only(key, [each["Id"] for each in things.containers])
+        found = await every(self._inventory.inspect(each["Id"]) for each in things.containers if counts(each))
+        seen = [each for each in found if each and (each.is_alive or each.is_job)]
+        runs = [each for each in seen if RUN in each.labels]
+        instances = await every(self._instance(key, each) for each in seen if RUN not in each.labels)
+        ids = [each["Id"] for each in things.containers]
+        self._watches.keep_only(key, ids)
+        self._deadlines.keep_only(key, ids)
+        for each in seen:
+            self._deadlines.watch(key, each)
         resources = things.resources
         releases = tuple(
             Running(
@@ -220,7 +226,9 @@ class DockerRuntime:
             started = facts.read(await self._engine.call(run))
         except (APIError, Transient, Refused) as error:
             raise _cannot_start(berth, error) from error
-        if not started.is_job:
+        if started.is_job:
+            self._deadlines.watch(berth.key, started)
+        else:
             self._watches.begin(berth.key, started)
 
     def _create(self, client: docker.APIClient, name: str, body: dict[str, Any]) -> str:
@@ -244,7 +252,7 @@ class DockerRuntime:
             if laid is None:
                 raise Refused(Reason.RUNTIME_REFUSED, f"{service} is not there to be run.")
 
-            def begin(client: docker.APIClient) -> None:
+            def begin(client: docker.APIClient) -> dict[str, Any]:
                 seen = client.inspect_container(laid["Id"])
                 called = f"{seen['Name'].lstrip('/')}-{name}"
                 made = self._create(client, called, containers.run(seen, name))
@@ -252,8 +260,10 @@ class DockerRuntime:
                     _connect(client, made, network)
                 if client.inspect_container(made)["State"]["Status"] == "created":
                     client.start(made)
+                begun: dict[str, Any] = client.inspect_container(made)
+                return begun
 
-            await self._engine.call(begin)
+            self._deadlines.watch(key, facts.read(await self._engine.call(begin)))
 
     async def end_run(self, key: Key, revision: str, service: str, name: str) -> None:
         """See ``Runtime.end_run``."""
@@ -295,6 +305,7 @@ class DockerRuntime:
     def close(self) -> None:
         """Stop watching; what runs goes on running."""
         self._watches.close()
+        self._deadlines.close()
 
     def _lock(self, key: Key, revision: str) -> asyncio.Lock:
         return self._locks.setdefault((key, revision), asyncio.Lock())

@@ -155,14 +155,13 @@ def judge_job(facts: Facts) -> Verdict:
     """Say how a container is that runs once: its end says how it went, and nobody knocks."""
     if LAID in facts.labels:
         return Verdict(InstanceState.LAID, facts.started_at)
-    if not facts.is_alive:
-        ended_well = facts.exit_code == 0 and not facts.out_of_memory
-        state = InstanceState.DONE if ended_well else InstanceState.FAILED
-        return Verdict(state, facts.started_at, None if ended_well else facts.last_exit())
-    limit = facts.target.health.timeout.total_seconds()
-    if facts.running_seconds(datetime.now(UTC)) < limit:
+    if facts.is_alive:  # also when its time is up: it is over once it was ended (``deadlines``)
         return Verdict(InstanceState.STARTING, facts.started_at)
-    return Verdict(InstanceState.FAILED, facts.started_at, f"did not end within {limit:.0f} s")
+    if facts.took >= facts.limit:
+        return Verdict(InstanceState.FAILED, facts.started_at, f"did not end within {facts.limit:.0f} s")
+    ended_well = facts.exit_code == 0 and not facts.out_of_memory
+    state = InstanceState.DONE if ended_well else InstanceState.FAILED
+    return Verdict(state, facts.started_at, None if ended_well else facts.last_exit())
 
 
 def shown(verdict: Verdict, facts: Facts) -> Verdict:

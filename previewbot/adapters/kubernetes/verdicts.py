@@ -18,6 +18,8 @@ from previewbot.core.model import Instance, InstanceState, Reason
 
 _IMAGE_TROUBLES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 _CONFIG_TROUBLES = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_OVERDUE = "DeadlineExceeded"
+"""What the conditions of a job and the status of a pod say when their time was up."""
 _SETTLED = timedelta(seconds=1)
 """A program without a port is ready once it has run for so long."""
 _UNSCHEDULABLE_PATIENCE = timedelta(seconds=30)
@@ -104,8 +106,8 @@ def judge_job(job: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
 
 
 def _why_it_failed(job: Thing, failed: Mapping[str, Any], pods: Sequence[Thing]) -> str:
-    if failed.get("reason") == "DeadlineExceeded":
-        return f"did not end within {job['spec'].get('activeDeadlineSeconds')} s"
+    if _OVERDUE in (failed.get("reason"), *((pod.get("status") or {}).get("reason") for pod in pods)):
+        return f"did not end within {job['spec']['template']['spec'].get('activeDeadlineSeconds')} s"
     ends = (_last_exit(each) for pod in pods for each in pod.get("status", {}).get("containerStatuses") or ())
     return next((each for each in ends if each), "ended badly")
 

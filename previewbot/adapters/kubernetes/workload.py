@@ -29,7 +29,7 @@ HEALTH_COMMAND = "previewbot.dev/health-command"
 PORT = "previewbot.dev/port"
 _PRIVILEGED_PORTS = 1024
 _SLACK = 600
-"""Seconds that the cluster is given on top, to pull images: previewbot judges by itself."""
+"""Seconds that the cluster is given on top, to find room and to pull images."""
 _PORT_SYSCTL = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
 
 
@@ -130,13 +130,18 @@ def deployment(berth: Berth, program: Program) -> Thing:
 
 
 def job(berth: Berth, program: Program) -> Thing:
-    """A program that runs once: never a second time, whatever its end, and not for longer than it may."""
-    pod = _pod(berth, program) | {"restartPolicy": "Never"}
+    """A program that runs once: never a second time, whatever its end, and not for longer than it may.
+
+    The limit is the pod's, which stays with what it said. The job's own takes it away, and holds for a pod that cannot
+    even begin.
+    """
+    limit = max(1, math.ceil(berth.spec.health.timeout.total_seconds()))
+    pod = _pod(berth, program) | {"restartPolicy": "Never", "activeDeadlineSeconds": limit}
     content: dict[str, Any] = {
         "backoffLimit": 0,
         "completions": 1,
         "parallelism": 1,
-        "activeDeadlineSeconds": max(1, math.ceil(berth.spec.health.timeout.total_seconds())),
+        "activeDeadlineSeconds": limit + _SLACK,
         "template": {"metadata": {"labels": berth.labels}, "spec": pod},
     }
     if berth.spec.is_laid:

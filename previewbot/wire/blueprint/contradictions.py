@@ -65,14 +65,24 @@ def _timed(document: Document, outline: Outline, name: str) -> Iterator[Flaw]:
     if kind == Kind.WORKER and service.get("port") is not None:
         fix = "leave the port out, or make it `kind: web`"
         yield document.flaw((*path, "port"), f"{shown} is of the kind worker but has a port", fix, key=True)
-    for key in _STAYING if not kind.stays else ():
-        if service.get(key) is not None:
-            problem = f"{subject((*path, key))} is for what stays, and a {kind} service runs to its end"
-            yield document.flaw((*path, key), problem, "leave it out", key=True)
+    yield from _lasting(document, name, service, kind)
     if not kind.stays and service.get("public") is True:
         yield document.flaw(
             (*path, "public"), f"{shown} is public, but nobody can call a {kind} service", "leave it out"
         )
+
+
+def _lasting(document: Document, name: str, service: Raw, kind: Kind) -> Iterator[Flaw]:
+    """Keys of what stays at what runs to its end, and the other way round."""
+    path: Path = ("services", name)
+    if kind.stays and service.get("timeout") is not None:
+        problem = f"{subject((*path, 'timeout'))} is for what runs to its end, and a {kind} service stays"
+        fix = "leave it out; how long a start may take is `health: timeout`"
+        yield document.flaw((*path, "timeout"), problem, fix, key=True)
+    for key in _STAYING if not kind.stays else ():
+        if service.get(key) is not None:
+            problem = f"{subject((*path, key))} is for what stays, and a {kind} service runs to its end"
+            yield document.flaw((*path, key), problem, "leave it out", key=True)
 
 
 def _secret(document: Document, name: str, service: Raw) -> Iterator[Flaw]:

@@ -21,6 +21,7 @@ from previewbot.wire.blueprint.texts import (
     MountPath,
     OwnVariable,
     ResourceName,
+    RunDuration,
     Scalar,
     ServiceName,
     Stage,
@@ -151,6 +152,12 @@ class ServiceShape(Shape):
         examples=["replace"],
     )
     history: int = Field(3, ge=1, le=50, description="How many runs that are over are kept; only `cron`.", examples=[5])
+    timeout: RunDuration | None = Field(
+        None,
+        description="How long one run may take, 1s to 720m: then it is ended and has failed; only `cron` and `job`.",
+        examples=["90m"],
+        json_schema_extra=_otherwise("60m"),
+    )
 
 
 class HookShape(Shape):

@@ -100,6 +100,7 @@ def _plain_service(service: Service) -> dict[str, object]:
                 }
             ),
             **(_plain_schedule(service.schedule) if service.schedule else {}),
+            **({} if service.kind.stays else {"timeout": _seconds(service.timeout)}),
         }
     )
 

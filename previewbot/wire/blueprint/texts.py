@@ -20,6 +20,7 @@ from previewbot.core.blueprint import Concurrency, Kind, ResourceType
 
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=10)
 _LONGEST_HOOK = timedelta(minutes=60)
+_LONGEST_RUN = timedelta(hours=12)
 _LONGEST_PATH = 500
 
 
@@ -188,6 +189,7 @@ Words = Annotated[
 _LENGTH = WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,3}[sm]$"})
 Duration = Annotated[timedelta, BeforeValidator(_duration(_LONGEST)), _LENGTH]
 HookDuration = Annotated[timedelta, BeforeValidator(_duration(_LONGEST_HOOK)), _LENGTH]
+RunDuration = Annotated[timedelta, BeforeValidator(_duration(_LONGEST_RUN)), _LENGTH]
 Image = Annotated[str, *_text(_IMAGE, "is not the name of an image", "write it like `redis:7`")]
 Stage = Annotated[str, *_text(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", "is not the name of a stage", "")]
 HttpPath = Annotated[

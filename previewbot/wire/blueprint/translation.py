@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from previewbot.core.blueprint import (
     Blueprint,
@@ -65,7 +66,7 @@ def _service(document: Document, outline: Outline, name: str, shape: ServiceShap
         args = _as_written(document, (*path, "build", "args"), shape.build.args)
         of = shape.build
         build = Build(of.context, of.dockerfile, of.target, args, tuple(dict.fromkeys(of.secrets)))
-    return Service(
+    made = Service(
         name=name,
         build=build,
         image=shape.image,
@@ -82,6 +83,7 @@ def _service(document: Document, outline: Outline, name: str, shape: ServiceShap
         volumes=dict(shape.volumes),
         schedule=_schedule(shape),
     )
+    return replace(made, timeout=shape.timeout) if shape.timeout else made
 
 
 def _health(shape: HealthShape) -> Health:

@@ -34,7 +34,7 @@ services:
     timezone: Europe/Berlin
     concurrency: replace
     history: 5
-  reindex: {kind: job, build: api, command: ./reindex}
+  reindex: {kind: job, build: api, command: ./reindex, timeout: 90m}
 resources:
   db: {type: postgres, version: 16.10, size: small, backups: weekly, seed: {service: api, command: ./seed}}
   cache: redis

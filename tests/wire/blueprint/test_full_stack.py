@@ -59,7 +59,11 @@ def test_services_of_every_kind() -> None:
         kind=Kind.CRON,
         schedule=Schedule("0 3 * * MON-FRI", "Europe/Berlin", Concurrency.REPLACE, history=5),
     )
-    assert reindex == Service("reindex", build=Build("api"), command=("./reindex",), kind=Kind.JOB)
+    assert nightly.timeout == timedelta(hours=1)
+    hour_and_a_half = timedelta(minutes=90)
+    assert reindex == Service(
+        "reindex", build=Build("api"), command=("./reindex",), kind=Kind.JOB, timeout=hour_and_a_half
+    )
 
 
 def test_resources_are_written_at_length_or_as_their_type() -> None:
