@@ -158,10 +158,12 @@ def _present(situation: Situation, present: Present) -> Plan:
     missing = sorted(wanted - situation.digests.keys())
     supply = provision.provide(situation, present, may_replace=not missing)
     made = _build(situation, present, missing) if missing else _supplied(situation, release, supply)
+    if made.status.state is State.BUILDING and supply.status is None:
+        made = replace(made, actions=(*made.actions, *_early(situation, release)))
     good = situation.superseding(release)
     shown = _quietly(situation, release)
     kept = () if any(isinstance(each, Route) for each in made.actions) else _keep_routes(situation, good)
-    stale = _retire(situation, present)
+    stale = _retire(situation, present, is_given_up=made.status.reason in _BUILD_FAILURES)
     services = tuple(line(shown, release, service) for service in release.services if not service.hook)
     status = replace(made.status, commit=release.commit, services=services, last_good=good)
     mended = () if any(isinstance(each, Prepare) for each in made.actions) else _mend(situation, release.revision)
@@ -195,6 +197,18 @@ def _build(situation: Situation, present: Present, missing: Sequence[str]) -> Pl
     log = next((situation.building[image].log for image in missing if image in situation.building), None)
     status = Status(State.BUILDING, Reason.IMAGES_BUILDING, situation.now, log=log)
     return Plan((*prepare, *starts), status, SAFETY_NET)
+
+
+_BUILD_FAILURES = (Reason.BUILD_FAILED, Reason.BUILD_TIMED_OUT)
+
+
+def _early(situation: Situation, release: ReleaseSpec) -> tuple[Action, ...]:
+    """Start what needs none of the images that are still built; a release that serves or failed is left as it is."""
+    remembered = situation.remembered(release.revision)
+    if remembered and remembered.state in (ReleaseState.SERVING, ReleaseState.FAILED):
+        return ()
+    ready = stages.early(release, situation.observed.release(release.revision), situation.digests.keys())
+    return (StartRelease(release, situation.digests, ready),) if ready else ()
 
 
 def _release(situation: Situation, release: ReleaseSpec) -> Plan:
@@ -317,15 +331,16 @@ class _Retirement:
     recheck: timedelta | None = None
 
 
-def _retire(situation: Situation, present: Present) -> _Retirement:
+def _retire(situation: Situation, present: Present, *, is_given_up: bool) -> _Retirement:
     """Take older releases away: the one that serves once its successor has drained it, any other at once.
 
-    What only they worked with goes last.
+    So does what had come up of one whose images cannot be built. What only they worked with goes last.
     """
     release = present.release
     good = situation.superseding(release)
     current = situation.remembered(release.revision)
-    has_failed = current is not None and current.state is ReleaseState.FAILED
+    served = current is not None and current.state is ReleaseState.SERVING
+    has_failed = (current is not None and current.state is ReleaseState.FAILED) or (is_given_up and not served)
     others = [
         each.revision
         for each in situation.observed.releases

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from previewbot.core.blueprint import Kind
 from previewbot.core.model import InstanceState, ReleaseSpec, Running, ServiceSpec
 
 DESTROY_HOOK = "hook.destroy"
@@ -27,6 +28,18 @@ def due(release: ReleaseSpec, running: Running | None, *, served: bool) -> froze
     }
     mended = {each.name for each in wanted if found[each.name]} if running and running.drifted else set()
     return frozenset(missing | mended)
+
+
+def early(release: ReleaseSpec, running: Running | None, images: Collection[str]) -> frozenset[str]:
+    """Name the services that should be started while other images of their release are still built.
+
+    Only what does nothing until it is asked comes before it is known that all can be built; where a hook runs first,
+    nothing does.
+    """
+    if any(each.hook and not each.is_laid for each in release.services):
+        return frozenset()
+    there = (each for each in release.services if each.build is None or each.image in images)
+    return due(release, running, served=False) & {each.name for each in there if each.kind is Kind.WEB}
 
 
 def is_up(release: ReleaseSpec, running: Running, *, served: bool) -> bool:

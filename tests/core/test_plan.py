@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 
 from previewbot.core import retry, stages
 from previewbot.core.actions import WORLD_CHANGED, FailRelease, Plan, Route, StartBuild, StartRelease
-from previewbot.core.blueprint import Blueprint, Flaw, Hook, Hooks, Resource, ResourceType
+from previewbot.core.blueprint import Blueprint, Flaw, Hook, Hooks, Kind, Resource, ResourceType
 from previewbot.core.desire import Absent, Address, Basis, Desired, Present, Unchanged, host_names, present
 from previewbot.core.model import BuildRecord, BuildState, Instance, InstanceState, Reason, ReleaseSpec, State
 from previewbot.core.secrets import SecretName, Versions
@@ -164,8 +164,9 @@ def test_a_release_that_failed_is_not_tried_again_until_something_changes() -> N
     settle(toy, NEW)
     assert toy.started == [NEW.release.revision]
     toy.bad_revisions.clear()
-    settle(toy, release(COMMIT, "fixed"))
-    assert len(toy.started) == 2
+    fixed = release(COMMIT, "fixed")
+    settle(toy, fixed)
+    assert set(toy.started[1:]) == {fixed.release.revision}
 
 
 @pytest.mark.parametrize("trouble", sorted(retry.PASSING))
@@ -178,10 +179,12 @@ def test_what_may_pass_is_tried_again_by_itself_until_it_has_passed(
     toy.trouble, before = trouble, len(toy.started)
     made = [_step_and_wait(toy, NEW) for _ in range(100)]
     toy.trouble = None
-    told = {str(each.status) for each in made if each.status.reason is trouble and not _changes_the_world(each)}
+    told = [each.status for each in made if each.status.reason is trouble and not _changes_the_world(each)]
     assert len(toy.started) - before > 3, "it is tried again"
     assert len(toy.started) - before < 6 + (toy.now - NOW) / timedelta(minutes=5), "but not all the time"
-    assert len(told) == 1, "and nobody is told twice"
+    assert len({str(replace(each, detail=None)) for each in told}) == 1, "and nobody is told twice"
+    changes = [now.detail for was, now in pairwise(told) if was.detail != now.detail]
+    assert len(changes) <= 1, "but for what came up early, which is named until all the others came"
     assert settle(toy, NEW, steps=100).status.state is State.READY
     assert toy.releases[NEW.release.revision].reason is None
 
@@ -297,10 +300,55 @@ def test_a_cancelled_build_is_simply_started_again() -> None:
     assert settle(toy, NEW).status.state is State.READY
 
 
-def test_nothing_starts_before_every_image_exists() -> None:
+def test_what_only_waits_to_be_asked_comes_up_while_other_images_are_built() -> None:
     toy = Toy()
+    toy.images.add(NEW.orders[1].image)
+    toy.step(NEW)
+    assert toy.begun == ["api"]
     toy.images.add(NEW.orders[0].image)
-    assert not any(isinstance(each, StartRelease) for each in toy.step(NEW).actions)
+    toy.building.clear()
+    toy.step(NEW)
+    assert toy.begun == ["api", "web"]
+    assert settle(toy, NEW).status.state is State.READY
+
+
+@pytest.mark.parametrize("kind", [Kind.WORKER, Kind.CRON, Kind.JOB])
+def test_what_works_by_itself_waits_for_every_image(kind: Kind) -> None:
+    toy, worker = Toy(), replace(API, kind=kind, port=None)
+    desired = present(PULL, replace(BLUEPRINT, services=(WEB, worker)), BASIS)
+    toy.images.add(desired.orders[1].image)
+    assert not any(isinstance(each, StartRelease) for each in toy.step(desired).actions)
+
+
+def test_nothing_comes_up_early_where_a_hook_runs_first() -> None:
+    toy = Toy()
+    toy.images.add(next(each.image for each in STAGED.orders if each.service == "api"))
+    assert not any(isinstance(each, StartRelease) for each in toy.step(STAGED).actions)
+
+
+@pytest.mark.parametrize("before", [None, OLD], ids=["first", "successor"])
+def test_what_came_up_early_goes_where_an_image_cannot_be_built(before: Present | None) -> None:
+    toy = Toy()
+    if before:
+        settle(toy, before)
+    toy.images.add(NEW.orders[1].image)
+    toy.bad_images.add(NEW.orders[0].image)
+    toy.step(NEW)
+    assert NEW.release.revision in toy.running
+    made = settle(toy, NEW)
+    assert made.status.reason is Reason.BUILD_FAILED
+    assert toy.running.keys() == ({before.release.revision} if before else set())
+
+
+def test_a_release_that_serves_outlives_that_its_image_is_lost_and_cannot_be_built_again() -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    image = OLD.orders[0].image
+    toy.images.discard(image)
+    toy.bad_images.add(image)
+    settle(toy, OLD)
+    assert OLD.release.revision in toy.running
+    assert toy.routes
 
 
 def test_services_start_in_the_order_of_what_they_depend_on_after_the_release_hook() -> None:
