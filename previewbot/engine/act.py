@@ -235,11 +235,21 @@ _Late = FailRelease | Route | BidFarewell | RemoveRelease | RemoveVolumes | Forg
 
 
 def _is_drift(actions: tuple[Action, ...], situation: Situation) -> bool:
-    """Whether actions put back what others changed or deleted: what is started again served before."""
+    """Whether actions put back what others changed or deleted: what is started again, or led to, served before."""
     starts = [each.release.revision for each in actions if isinstance(each, StartRelease)]
     served = (situation.remembered(revision) for revision in starts)
     is_lost = any(each is not None and each.state is ReleaseState.SERVING for each in served)
-    return is_lost or (situation.observed.drifted and any(isinstance(each, Prepare) for each in actions))
+    is_closed = any(isinstance(each, Route) and _is_lost(each, situation) for each in actions)
+    is_open = situation.observed.drifted and any(isinstance(each, Prepare) for each in actions)
+    return is_lost or is_closed or is_open
+
+
+def _is_lost(route: Route, situation: Situation) -> bool:
+    """Whether a host of what served before is led nowhere, or to where nobody knows; addresses alone may change."""
+    before = situation.remembered(route.release.revision) if route.release else situation.last_good
+    if before is None or before.state is not ReleaseState.SERVING:
+        return False
+    return any(found and not situation.observed.routes.get(host) for host, found in route.routes.items())
 
 
 def _begun(release: ReleaseSpec, situation: Situation) -> ReleaseRecord:

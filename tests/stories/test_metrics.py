@@ -94,6 +94,29 @@ async def test_orphans_and_drift_are_counted(city: Town) -> None:
     assert value(city, "repairs_total", what="orphan") == 1
 
 
+@pytest.mark.parametrize("found", [None, ()], ids=["deleted", "changed"])
+async def test_a_route_that_is_put_back_counts_as_drift(city: Town, found: tuple[str, ...] | None) -> None:
+    key = city.key(await city.open())
+    (host,) = (await city.front_door.observe(key)).keys()
+    kept = dict(city.front_door.routes.pop(key))
+    if found is not None:
+        city.front_door.routes[key] = {host: found}
+    await city.store.add([key], city.clock.now())
+    await city.settle()
+    assert await city.front_door.observe(key) == kept
+    assert value(city, "repairs_total", what="drift") == 1
+
+
+async def test_a_route_whose_addresses_alone_are_others_is_no_drift(city: Town) -> None:
+    key = city.key(await city.open())
+    (host,) = (await city.front_door.observe(key)).keys()
+    city.front_door.routes[key] = {host: ("10.0.0.9:1",)}
+    await city.store.add([key], city.clock.now())
+    await city.settle()
+    assert await city.front_door.observe(key) != {host: ("10.0.0.9:1",)}
+    assert value(city, "repairs_total", what="drift") == 0
+
+
 async def test_what_waits_and_what_github_takes_is_read_when_somebody_asks(city: Town) -> None:
     pull = await city.open()
     now = city.clock.now()

@@ -18,8 +18,6 @@ from previewbot.adapters.together import every
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
 
-_CHANGED = "changed by somebody"
-
 
 class KubernetesFrontDoor:
     """A ``ports.FrontDoor`` made of Ingresses or HTTPRoutes in the environments' namespaces."""
@@ -34,12 +32,12 @@ class KubernetesFrontDoor:
         self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
     async def observe(self, key: Key) -> Mapping[str, tuple[str, ...]]:
-        """See ``FrontDoor.observe``. A route that somebody changed leads nowhere that previewbot would name."""
+        """See ``FrontDoor.observe``. A route that somebody changed leads nowhere that previewbot knows."""
         await self._mirror.ready()
         found: dict[str, tuple[str, ...]] = {}
         for thing in self._things(key):
             read = routes.read(thing)
-            found |= dict.fromkeys(read, (_CHANGED,)) if drift.has_drifted(thing) else read
+            found |= dict.fromkeys(read, ()) if drift.has_drifted(thing) else read
         return found
 
     async def keys(self) -> frozenset[Key]:

@@ -32,8 +32,9 @@ from previewbot.adapters.kubernetes.kinds import (
     Thing,
     is_ending,
 )
+from previewbot.adapters.kubernetes.losses import Losses
 from previewbot.adapters.kubernetes.mirror import Mirror
-from previewbot.adapters.kubernetes.names import RESOURCE, REVISION, RUN, VOLUME, Names
+from previewbot.adapters.kubernetes.names import LAID, RESOURCE, REVISION, RUN, VOLUME, Names
 from previewbot.adapters.kubernetes.names import SERVICE as SERVICE_LABEL
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
@@ -97,6 +98,7 @@ class KubernetesRuntime:
         self._looks: dict[Key, asyncio.TimerHandle] = {}
         self._api_server: Sequence[str] | None = None
         self._drifts: Findings[_Drift] = Findings()
+        self._losses = Losses()
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
@@ -140,7 +142,9 @@ class KubernetesRuntime:
         resources = self._resources(namespace)
         # A resource is there until its last pod is gone: its successor uses the same files.
         instances |= {revision: [] for revision in resources}
-        looks: list[datetime] = []
+        lost = {_berth(pod)[0]: at for pod in self._mirror.of(POD, namespace) if (at := self._losses.look_at(pod, now))}
+        drifted |= {revision for revision, at in lost.items() if at <= now}
+        looks = [at for at in lost.values() if at > now]
         runs: dict[str, list[Run]] = {}
         for deployment in self._mirror.of(DEPLOYMENT, namespace):
             berth = _berth(deployment)
@@ -187,16 +191,15 @@ class KubernetesRuntime:
     def _drift(self, key: Key, namespace: Thing) -> _Drift:
         """What of an environment somebody else changed, found out anew only where anything changed at all."""
         name = namespace["metadata"]["name"]
-        things = [thing for kind in (*_FENCE, DEPLOYMENT, SERVICE) for thing in self._mirror.of(kind, name)]
+        things = [thing for kind in (*_FENCE, DEPLOYMENT, JOB, SERVICE) for thing in self._mirror.of(kind, name)]
 
         def find() -> _Drift:
             services = {_berth(each): each for each in self._mirror.of(SERVICE, name)}
-            changed = (
-                _berth(each)[0]
-                for each in self._mirror.of(DEPLOYMENT, name)
-                if _has_changed(each, services.get(_berth(each)))
-            )
-            return _Drift(self._fence_has_drifted(key, namespace), frozenset(changed))
+            changed = [
+                each for each in self._mirror.of(DEPLOYMENT, name) if _has_changed(each, services.get(_berth(each)))
+            ]
+            changed += [each for each in self._mirror.of(JOB, name) if _is_laid(each) and drift.has_drifted(each)]
+            return _Drift(self._fence_has_drifted(key, namespace), frozenset(_berth(each)[0] for each in changed))
 
         return self._drifts.recall(key, [namespace, *things], find)
 
@@ -264,9 +267,21 @@ class KubernetesRuntime:
         """Run one service; its secrets are there before it, and go with it. They are written and never read back."""
         if sealed:
             await self._api.apply(workload.secret(berth, sealed))
-        made = await self._writer.apply(workload.workload(berth, program))
+            for pod in self._mirror.of(POD, berth.place.namespace):
+                if _berth(pod) == (berth.revision, berth.spec.name):
+                    self._losses.note_written(pod, self._clock.now())
+        manifest = workload.workload(berth, program)
+        if berth.spec.is_laid:
+            await self._clear(manifest)
+        made = await self._writer.apply(manifest)
         if sealed:
             await self._api.apply(workload.secret(berth, sealed, made))
+
+    async def _clear(self, manifest: Thing) -> None:
+        """Take a job that is laid away where it is not what it should be: hardly anything of a job can be changed."""
+        found = self._writer.find(manifest)
+        if found is not None and not drift.is_up_to_date(found, manifest):
+            await self._writer.delete(found)
 
     async def _claim(self, place: Place, name: str) -> None:
         """Make a volume; one that is there stays as it is, for no claim can be changed."""
@@ -449,6 +464,10 @@ def _volume(claim: Thing) -> str:
 def _run_of(job: Thing) -> str | None:
     name: str | None = (job["metadata"].get("labels") or {}).get(RUN)
     return name
+
+
+def _is_laid(job: Thing) -> bool:
+    return LAID in (job["metadata"].get("annotations") or {})
 
 
 def _claims(pod: Thing) -> Sequence[str]:

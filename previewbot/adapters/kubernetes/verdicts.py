@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from previewbot.adapters.kubernetes.kinds import Thing, is_ending
+from previewbot.adapters.kubernetes.losses import lacks_secret
 from previewbot.adapters.kubernetes.names import SCHEDULE, SERVICE
 from previewbot.adapters.kubernetes.workload import HEALTH_COMMAND, HEALTH_PATH, PATIENCE, PORT
 from previewbot.core.blueprint import Schedule
@@ -142,8 +143,8 @@ def judge_pod(pod: Thing, now: datetime) -> Verdict:
         return _in_time(pod, now, _PULL_PATIENCE, Verdict(InstanceState.FAILED, detail, Reason.IMAGE_UNAVAILABLE))
     if why in _CONFIG_TROUBLES:
         verdict = Verdict(InstanceState.FAILED, _cannot_run(waiting), Reason.RUNTIME_REFUSED)
-        # A node that has much to do finds a new Secret late, and tries again by itself.
-        is_late = "failed to sync" in str(waiting.get("message"))
+        # A node that has much to do finds a Secret late, and tries again by itself; one that is gone is written again.
+        is_late = "failed to sync" in str(waiting.get("message")) or lacks_secret(pod)
         return _in_time(pod, now, _SYNC_PATIENCE, verdict) if is_late else verdict
     if why == "CrashLoopBackOff":
         return Verdict(InstanceState.FAILED, _exits(pod, container, now), Reason.CRASHED)
@@ -192,8 +193,11 @@ def _not_ready(pod: Thing, container: Mapping[str, Any], now: datetime) -> Verdi
 
 
 def _in_time(thing: Thing, now: datetime, patience: timedelta, verdict: Verdict) -> Verdict:
-    """A verdict that holds only once its object has had some time."""
-    end = (read_time(thing["metadata"].get("creationTimestamp")) or now) + patience
+    """A verdict that holds only once its object has had some time, also after it was well."""
+    conditions = thing.get("status", {}).get("conditions") or ()
+    fell = (each.get("lastTransitionTime") for each in conditions if each.get("type") == "ContainersReady")
+    times = (thing["metadata"].get("creationTimestamp"), *fell)
+    end = max((at for at in map(read_time, times) if at), default=now) + patience
     return verdict if now >= end else Verdict(InstanceState.STARTING, look_at=end)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from previewbot.adapters.kubernetes.enclosure import ACCOUNT_NAME
 from previewbot.adapters.kubernetes.kinds import CLAIM, DEPLOYMENT, JOB, SECRET, SERVICE, Thing
-from previewbot.adapters.kubernetes.names import RESOURCE, RUN, SCHEDULE, VOLUME, object_name
+from previewbot.adapters.kubernetes.names import LAID, RESOURCE, RUN, SCHEDULE, VOLUME, object_name
 from previewbot.adapters.kubernetes.options import Sizes, cpu, memory
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.core.filling import argument
@@ -144,11 +144,13 @@ def job(berth: Berth, program: Program) -> Thing:
         "activeDeadlineSeconds": limit + _SLACK,
         "template": {"metadata": {"labels": berth.labels}, "spec": pod},
     }
+    remarks: dict[str, str] = {}
     if berth.spec.is_laid:
         content["suspend"] = True
+        remarks[LAID] = "true"
     if berth.spec.schedule is not None:
-        content["metadata"] = {"annotations": {SCHEDULE: berth.spec.schedule.written()}}
-    about = content.pop("metadata", {})
+        remarks[SCHEDULE] = berth.spec.schedule.written()
+    about = {"annotations": remarks} if remarks else {}
     return berth.place.thing(JOB, berth.name, {"spec": content, "metadata": about}, labels=berth.labels)
 
 

@@ -91,6 +91,33 @@ CASES: list[tuple[str, Thing, int, InstanceState, Reason | None, str | None]] = 
         None,
     ),
     (
+        "its secret was deleted, and is written again",
+        _pod(_waiting("CreateContainerConfigError", 'secret "web-r1" not found')),
+        59,
+        STARTING,
+        None,
+        None,
+    ),
+    (
+        "it was well for long before its secret was deleted",
+        _pod(
+            _waiting("CreateContainerConfigError", 'secret "web-r1" not found'),
+            conditions=[{"type": "ContainersReady", "status": "False", "lastTransitionTime": "2026-01-02T04:04:00Z"}],
+        ),
+        3600 + 59,
+        STARTING,
+        None,
+        None,
+    ),
+    (
+        "its secret does not come back",
+        _pod(_waiting("CreateContainerConfigError", 'secret "web-r1" not found')),
+        60,
+        FAILED,
+        Reason.RUNTIME_REFUSED,
+        'cannot be started: secret "web-r1" not found',
+    ),
+    (
         "it wants to be root",
         _pod(_waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")),
         1,
