@@ -15,9 +15,13 @@ help: ## show this
 
 demo: .venv/.ready ## run the main job here, with a simulated GitHub to look at (ARGS=--once: without a person; RUNTIME=kubernetes)
 ifeq ($(RUNTIME),kubernetes)
+ifdef PREVIEWBOT_TEST_KUBECONFIG
+	@$(BIN)/python -m previewbot demo --cluster "$(PREVIEWBOT_TEST_KUBECONFIG)" $(ARGS)
+else
 	@$(BIN)/python -m tests.cluster up
 	@$(BIN)/python -m previewbot demo --cluster .cluster/state.json $(ARGS); code=$$?; \
 		echo "· The cluster stays up for the next time; \`make cluster-down\` takes it away."; exit $$code
+endif
 else
 	@$(BIN)/python -m previewbot demo $(ARGS)
 endif

@@ -223,7 +223,7 @@ def setup(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Run the whole story without a person, and end.")] = False,
     cluster: Annotated[
-        Path | None, typer.Option(help="Run it in the cluster of this state.json, which `make cluster` writes.")
+        Path | None, typer.Option(help="Run it in the cluster of this state.json or kubeconfig; see CONTRIBUTING.")
     ] = None,
 ) -> None:
     """Run the main job on this machine, with a simulated GitHub to look at."""

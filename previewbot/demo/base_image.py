@@ -12,6 +12,9 @@ from pathlib import Path
 
 import docker
 
+NAME = "previewbot/base:1"
+"""What apps call it."""
+
 _BUSYBOX = (Path("/bin/busybox"), Path("/usr/bin/busybox"))
 _PATH = "/bin"
 _FOLDERS = ("bin", "etc", "home", "root", "srv", "var", "var/log", "usr", "usr/bin")
@@ -24,7 +27,7 @@ class BusyboxMissingError(Exception):
         super().__init__("The base image is made of a static busybox, which is missing: apt-get install busybox-static")
 
 
-def import_base(docker_host: str, tag: str = "previewbot/base:1") -> str:
+def import_base(docker_host: str, tag: str = NAME) -> str:
     """Make the base image in an engine, or find it there; returns its ID."""
     client = docker.APIClient(docker_host, version="auto", timeout=60)
     try:

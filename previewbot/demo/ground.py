@@ -15,7 +15,8 @@ import docker
 from previewbot.adapters.kubernetes import Api, Names, connect
 from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, NAMESPACE, POD
 from previewbot.demo import leftovers, machine
-from previewbot.demo.base_image import import_base
+from previewbot.demo.base_image import NAME, import_base
+from previewbot.demo.given import build_base, given, is_plain
 
 Say = Callable[[str], None]
 
@@ -26,6 +27,10 @@ class Ground(Protocol):
     @property
     def door(self) -> int:
         """The port on loopback at which visitors come in."""
+
+    @property
+    def base(self) -> str:
+        """The image that the sample app's images start from."""
 
     def config(self) -> str:
         """The part of previewbot's configuration that is about it, as lines of YAML."""
@@ -47,6 +52,7 @@ class EngineGround:
     engine: str
     caddy: str
     door: int
+    base: str = NAME
 
     def config(self) -> str:
         """See ``Ground.config``."""
@@ -97,10 +103,11 @@ class EngineGround:
 
 @dataclass
 class ClusterGround:
-    """A cluster, with a registry and BuildKit, as ``make cluster`` leaves it."""
+    """A cluster, with a registry and BuildKit, as ``make cluster`` leaves it, or as it is given."""
 
     state: Mapping[str, Any]
     api: Api
+    base: str = NAME
 
     @property
     def door(self) -> int:
@@ -110,16 +117,17 @@ class ClusterGround:
     def config(self) -> str:
         """See ``Ground.config``."""
         state = self.state
+        own = [state["network"]] if state["network"] else []
         parts = {
             "runtime": "kubernetes",
             "kubernetes": {
                 "kubeconfig": state["kubeconfig"],
                 "ingress_class": state["ingress_class"],
-                "ingress_networks": [state["network"]],
-                "dns_networks": [state["network"]],
+                "ingress_networks": own,
+                "dns_networks": own,
             },
             "buildkit": {"address": state["buildkit"], "buildctl": state["programs"]["buildctl"]},
-            "registry": {"prefix": f"{state['registry']}/previews", "plain_http": True},
+            "registry": {"prefix": f"{state['registry']}/previews", "plain_http": is_plain(state)},
         }
         return "".join(f"{name}: {json.dumps(value)}\n" for name, value in parts.items())
 
@@ -149,19 +157,27 @@ async def engine_ground(folder: Path, say: Say, door: Callable[[], int]) -> Asyn
 
 
 @asynccontextmanager
-async def cluster_ground(file: Path) -> AsyncIterator[Ground]:
-    """Use the cluster that a ``state.json`` of ``make cluster`` tells of."""
+async def cluster_ground(file: Path, say: Say = machine.quiet) -> AsyncIterator[Ground]:
+    """Use the cluster that a ``state.json`` of ``make cluster`` tells of, or a kubeconfig and variables."""
     state = await asyncio.to_thread(_read, file)
+    base = NAME
+    if state is None:
+        state = given(file)
+        say(f"Making the base image in the registry at {state['registry']}")
+        await machine.install("busybox-static", say=say)
+        base = await asyncio.to_thread(build_base, state)
     api = await connect(Path(state["kubeconfig"]))
     try:
-        yield ClusterGround(state, api)
+        yield ClusterGround(state, api, base)
     finally:
         await api.close()
 
 
-def _read(file: Path) -> Mapping[str, Any]:
+def _read(file: Path) -> Mapping[str, Any] | None:
+    """Read a ``state.json``, or the one beside a kubeconfig; ``None`` where there is none."""
+    found = file if file.suffix == ".json" else file.with_name("state.json")
     try:
-        state: Mapping[str, Any] = json.loads(file.read_text("utf-8"))
+        state: Mapping[str, Any] = json.loads(found.read_text("utf-8"))
     except (OSError, ValueError):
-        raise machine.MachineError(f"There is no {file}: `make cluster` starts a cluster and writes it.") from None
+        return None
     return state

@@ -20,6 +20,7 @@ import httpx
 import uvicorn
 
 from previewbot.demo import machine, sample
+from previewbot.demo.base_image import NAME
 from previewbot.demo.github import SimulatedGitHub
 from previewbot.demo.github.state import Repository
 from previewbot.demo.ground import EngineGround, Ground, Say, cluster_ground, engine_ground
@@ -107,14 +108,15 @@ class Stage:
 async def staged(folder: Path, *, say: Say, sweep: str = "3m", cluster: Path | None = None) -> AsyncIterator[Stage]:
     """Set everything up below ``folder``, say what is done, and take it all down again.
 
-    ``cluster`` is the ``state.json`` of a cluster that is up; without it, an engine is found, started or installed.
+    ``cluster`` is the ``state.json`` of a cluster that is up, or a kubeconfig (``given``); without it, an engine is
+    found, started or installed.
     """
     folder = _made(folder)
-    where = cluster_ground(cluster) if cluster else engine_ground(folder, say, lambda: free_port(8080))
+    where = cluster_ground(cluster, say) if cluster else engine_ground(folder, say, lambda: free_port(8080))
     async with where as ground:
         with listening() as listener:
             async with serving_github(folder, listener, say) as github:
-                repository = await open_shop(github)
+                repository = await open_shop(github, ground.base)
                 stage = _configured(folder, ground, github, repository, sweep)
                 say("Starting previewbot")
                 try:
@@ -152,9 +154,9 @@ def _configured(  # noqa: PLR0917 - each is a part of the stage
     return Stage(folder, instance, ground, github, repository, port)
 
 
-async def open_shop(github: SimulatedGitHub) -> Repository:
+async def open_shop(github: SimulatedGitHub, base: str = NAME) -> Repository:
     """Make the sample app's repository, in which alice may write."""
-    repository = await github.create_repository("acme/shop", sample.files())
+    repository = await github.create_repository("acme/shop", sample.files(base))
     github.editable = (sample.GREETING,)
     github.allow(repository, "alice", "write")
     return repository

@@ -188,7 +188,7 @@ def _reacted(reactions: list[Reaction], what: str) -> bool:
 def run(*, once: bool, cluster: Path | None = None) -> int:
     """Run the demo; returns the exit code. Ctrl-C takes everything down again.
 
-    ``cluster`` is the ``state.json`` of a cluster to run it in, instead of an engine.
+    ``cluster`` is the ``state.json`` or the kubeconfig of a cluster to run it in, instead of an engine.
     """
     console = Console()
     try:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from previewbot.demo.given import given
+
 FILE = "state.json"
 
 
@@ -68,6 +70,17 @@ class Cluster:
         aside = folder / f".{FILE}"
         aside.write_text(json.dumps(asdict(self), indent=2) + "\n")
         aside.rename(folder / FILE)
+
+
+def reuse(kubeconfig: Path) -> Cluster:
+    """The cluster of a kubeconfig: what ``make cluster`` wrote beside it, else what variables tell of it.
+
+    Raises ``MachineError`` with the variables that are missing.
+    """
+    try:
+        return load(kubeconfig.parent)
+    except FileNotFoundError:
+        return Cluster(number=0, logs="", processes={}, **given(kubeconfig))
 
 
 def load(folder: Path) -> Cluster:
