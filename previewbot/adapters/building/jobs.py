@@ -1,12 +1,15 @@
 """Builds in the background, a few at a time, each within its time and with its log.
 
 A build is known here only while it runs; what became of it is told once, to ``finished``. When previewbot dies, its
-builds die with it, and the next pass finds an image that is missing.
+builds die with it, and the next pass finds an image that is missing. What is no fault of the image's (an engine that
+restarts, a mirror that is away, a disk that fills) puts a build off: it ends as cancelled, the engine orders it again,
+and ``start`` raises ``Transient`` until that is worth a try.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,13 +19,15 @@ from pathlib import Path
 from previewbot.adapters.building.inputs import Inputs
 from previewbot.adapters.building.log import Log
 from previewbot.adapters.building.progress import Progress
+from previewbot.adapters.building.setbacks import Setbacks
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import BuildRecord, BuildState, ImageOrder
 from previewbot.ports import Clock, Finished, Logs, Source
 
 _WAITING = "waiting for its turn"
 _LINES = 20
-_DISK_FULL = "The disk is full (no space left on device): previewbot's operator has to make room."
+DISK_FULL = "The disk is full (no space left on device): previewbot's operator has to make room."
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(slots=True)
@@ -77,7 +82,7 @@ class Job:
         text = inputs.dockerfile.read_bytes().decode("utf-8", "replace")
         step, lines = self.progress.failure(text, self.order.build.dockerfile)
         if self.progress.disk_is_full:
-            lines = (*lines, _DISK_FULL)
+            lines = (*lines, DISK_FULL)
         return replace(self.failed(*lines[-_LINES:]), step=step)
 
 
@@ -94,6 +99,7 @@ class Jobs:
         self._build = build
         self._source, self._logs, self._clock = source, logs, clock
         self._turns = asyncio.Semaphore(at_once)
+        self._setbacks = Setbacks(clock)
         self._time_limit = time_limit
         self._jobs: dict[str, Job] = {}
 
@@ -104,13 +110,14 @@ class Jobs:
     async def start(
         self, order: ImageOrder, *, log: str, finished: Finished, secrets: Mapping[str, str] | None = None
     ) -> BuildRecord:
-        """See ``Builder.start``."""
+        """See ``Builder.start``; ``Transient`` while what hindered the last try is likely still there."""
         path = self._logs.path(log)
         job = self._jobs.get(order.image)
         if job and job.task and job.record.state is BuildState.CANCELLED:
             await asyncio.wait([job.task])
             job = self._jobs.get(order.image)
         if job is None:
+            self._setbacks.expect_over(order.image)
             job = Job(order, self._first_record(order, log), finished, Log(path), dict(secrets or {}))
             self._jobs[order.image] = job
             job.task = asyncio.create_task(self._run(job))
@@ -123,6 +130,10 @@ class Jobs:
             await job.begun.wait()  # a task that is cancelled before it began would never tell its end
             job.task.cancel()
             await asyncio.wait([job.task])
+
+    def put_off(self, job: Job, why: str) -> BuildRecord | None:
+        """End a build that met what passes but may be its own doing; ``None`` where it met that too often."""
+        return job.put_off(why) if self._setbacks.add(job.order.image, why) else None
 
     async def close(self) -> None:
         """See ``Builder.close``."""
@@ -155,6 +166,8 @@ class Jobs:
             outcome = replace(job.record, state=BuildState.CANCELLED)
         finally:
             job.log.close()
+            if outcome.state is not BuildState.CANCELLED:
+                self._setbacks.forget(job.order.image)
             job.record = replace(outcome, finished_at=self._clock.now())
             try:
                 # Still known while this is told, so that nobody orders it again in between.
@@ -163,7 +176,7 @@ class Jobs:
                 del self._jobs[job.order.image]
 
     async def _limited(self, job: Job) -> BuildRecord:
-        """Build within the time limit; what goes wrong outside the build is its failure, too."""
+        """Build within the time limit; what a person must change is the build's failure, what passes only delays it."""
         order = job.order
         try:
             async with (
@@ -175,9 +188,18 @@ class Jobs:
             told = f"The build was stopped: it took longer than {_minutes(self._time_limit)}."
             job.log.remark(told)
             return replace(job.failed(*job.progress.last_lines(), told), timed_out=True)
-        except (Transient, Refused, OSError) as error:
-            job.log.remark(str(error))
-            return job.failed(str(error))
+        except Refused as refused:
+            job.log.remark(str(refused))
+            return job.failed(str(refused))
+        except (Transient, OSError) as error:
+            return self._hindered(job, error)
+
+    def _hindered(self, job: Job, error: Transient | OSError) -> BuildRecord:
+        """Put a build off that the world, or this machine, is too unwell for: that is never its own doing."""
+        is_full = isinstance(error, OSError) and error.errno in _FULL
+        why = DISK_FULL if is_full else str(error)
+        self._setbacks.wait(job.order.image, why, error.retry_after if isinstance(error, Transient) else None)
+        return job.put_off(why)
 
 
 def _minutes(length: timedelta) -> str:

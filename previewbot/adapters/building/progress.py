@@ -59,6 +59,8 @@ class Progress:
         self._is_classic = False
         self.error: str | None = None
         """The error that the command itself ended with, on one line; no line of the build's own can pass for it."""
+        self.last_words = ""
+        """The last line that belongs to no step: where the build failed, the command's own."""
         self.disk_is_full = False
 
     @property
@@ -73,6 +75,8 @@ class Progress:
             self.error = last_words[1]
         elif self.error and not _NUMBERED.match(line):  # several errors of a registry come as several lines
             self.error = f"{self.error} {line.strip()}".rstrip()[:_ERROR_LIMIT]
+        if line.strip() and not _NUMBERED.match(line):
+            self.last_words = line[:_ERROR_LIMIT]
         line = line[:_LINE_LIMIT]
         self.disk_is_full = self.disk_is_full or "no space left on device" in line.lower()
         self._syntax = _SYNTAX.search(line) or self._syntax

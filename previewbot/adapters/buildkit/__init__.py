@@ -1,9 +1,9 @@
 """Images built by BuildKit and kept in a registry.
 
-``builder`` calls ``buildctl`` with what ``kit`` and ``recipe`` say, ``troubles`` reads what it ends with, ``setbacks``
-says when to try again; ``registry`` asks what is there and deletes (``access`` and ``login`` get in), and ``stock``
-with ``names`` knows what of it is ours. Registry mirrors, its certificates and its other trust in registries are
-BuildKit's own matter: they stand in its ``buildkitd.toml``.
+``builder`` calls ``buildctl`` with what ``kit`` and ``recipe`` say, ``troubles`` reads what it ends with; ``registry``
+asks what is there and deletes (``access`` and ``login`` get in), and ``stock`` with ``names`` knows what of it is ours.
+Registry mirrors, its certificates and its other trust in registries are BuildKit's own matter: they stand in its
+``buildkitd.toml``.
 """
 
 from previewbot.adapters.buildkit.builder import BuildKitBuilder, Limits

@@ -18,7 +18,6 @@ from previewbot.adapters.building import Inputs, Job, Jobs, run
 from previewbot.adapters.buildkit.kit import Kit, furnish
 from previewbot.adapters.buildkit.names import is_digest
 from previewbot.adapters.buildkit.recipe import Cache, Recipe
-from previewbot.adapters.buildkit.setbacks import Setbacks
 from previewbot.adapters.buildkit.stock import Stock
 from previewbot.adapters.buildkit.troubles import Kind, Trouble, read_trouble
 from previewbot.core.errors import Refused, Transient
@@ -54,7 +53,6 @@ class BuildKitBuilder:
         self._jobs = Jobs(
             self._build, source=source, logs=logs, clock=clock, at_once=limits.at_once, time_limit=limits.time
         )
-        self._setbacks = Setbacks(clock)
         self._caches: set[str] = set()
         """Tags with layers of earlier builds, as far as seen."""
         self._is_away = False
@@ -92,11 +90,9 @@ class BuildKitBuilder:
         self, order: ImageOrder, *, log: str, finished: Finished, secrets: Mapping[str, str] | None = None
     ) -> BuildRecord:
         """See ``Builder.start``; ``Transient`` while what hindered the last try is likely still there."""
-        if order.image not in self._jobs.running():
-            self._setbacks.expect_over(order.image)
-            if self._is_away:
-                await self._kit.check()
-                self._is_away = False
+        if self._is_away and order.image not in self._jobs.running():
+            await self._kit.check()
+            self._is_away = False
         return await self._jobs.start(order, log=log, finished=finished, secrets=secrets)
 
     async def cancel(self, image: str) -> None:
@@ -118,7 +114,6 @@ class BuildKitBuilder:
             code = await run(arguments, env=self._kit.environment(home), folder=inputs.context, job=job)
             digest = _read_digest(metadata) if code == 0 else None
         if digest:
-            self._setbacks.forget(job.order.image)
             return job.succeeded(self._stock.names.pinned(digest))
         trouble = read_trouble(job.progress.error, self._kit.address)
         return self._settle(job, inputs, trouble) if trouble else self._failed(job, inputs)
@@ -148,18 +143,18 @@ class BuildKitBuilder:
 
     def _settle(self, job: Job, inputs: Inputs, trouble: Trouble) -> BuildRecord:
         """End a build that met trouble: put off while there is hope that it passes, else failed."""
-        image, told = job.order.image, trouble.told
+        told = trouble.told
         self._is_away = trouble.kind in {Kind.AWAY, Kind.DIED}
-        if trouble.kind is Kind.AWAY or (trouble.kind is not Kind.FINAL and self._setbacks.add(image, told)):
+        if trouble.kind is Kind.AWAY:
             return job.put_off(told)
-        self._setbacks.forget(image)
+        if trouble.kind is not Kind.FINAL and (put_off := self._jobs.put_off(job, told)):
+            return put_off
         job.log.remark(told)
         if trouble.kind is Kind.DIED:
             return job.failed(*job.progress.last_lines(), told)
         return replace(job.failed_at(inputs), lines=(told,))
 
     def _failed(self, job: Job, inputs: Inputs) -> BuildRecord:
-        self._setbacks.forget(job.order.image)
         ended = job.failed_at(inputs)
         return replace(ended, lines=tuple(line.removeprefix(_PREFIX) for line in ended.lines))
 

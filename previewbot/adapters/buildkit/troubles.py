@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from previewbot.adapters.building import UNWELL, short
 from previewbot.adapters.buildkit.answers import OPERATOR
-
-_WORDS = 400
 
 _AWAY = re.compile(r"(?:listing workers for Build|failed to (?:list workers|call info)): .*", re.DOTALL)
 _DIED = re.compile(
@@ -20,12 +19,6 @@ _DIED = re.compile(
 _PUSH = re.compile(r"failed to solve: failed to push (?P<image>\S+): (?P<why>.*)", re.DOTALL)
 _BASE = re.compile(r"failed to solve: .*?failed to resolve source metadata for (?P<image>\S+): (?P<why>.*)", re.DOTALL)
 
-_UNWELL = re.compile(
-    r"\b(?:429|500|502|503|504)\b|too ?many ?requests|time-?out|deadline exceeded|\bEOF\b|no such host"
-    r"|server misbehaving|connection (?:refused|reset)|broken pipe|network is unreachable|no route to host|temporar"
-    r"|blob unknown",  # a layer that it had when asked, and has not any more: the next push brings it
-    re.IGNORECASE,
-)
 _FULL = re.compile(r"no space left|quota|\b507\b|insufficient storage", re.IGNORECASE)
 _RIGHTS = re.compile(r"\b40[13]\b|denied|unauthorized|forbidden|authoriz|authenticat|credentials", re.IGNORECASE)
 _MISSING = re.compile(r"\b404\b|not.?found|name.?unknown|does not exist|manifest.?unknown", re.IGNORECASE)
@@ -58,25 +51,25 @@ def read_trouble(error: str | None, address: str) -> Trouble | None:
     if error is None:
         return None
     if _AWAY.fullmatch(error):
-        return Trouble(Kind.AWAY, f"BuildKit at {address} cannot be reached: {_short(error.partition(': ')[2])}")
+        return Trouble(Kind.AWAY, f"BuildKit at {address} cannot be reached: {short(error.partition(': ')[2])}")
     if push := _PUSH.fullmatch(error):
         return _push(push["image"], push["why"])
     if base := _BASE.fullmatch(error):
         return _base(base["image"], base["why"])
     if _DIED.fullmatch(error):
-        return Trouble(Kind.DIED, f"BuildKit at {address} went away in the middle of the build: {_short(error)}")
+        return Trouble(Kind.DIED, f"BuildKit at {address} went away in the middle of the build: {short(error)}")
     return None
 
 
 def _push(image: str, why: str) -> Trouble:
     host, _, rest = image.partition("/")
     repository = rest.partition(":")[0]
-    said = f"The image was built, but the registry {host} does not take it ({_short(why)})"
+    said = f"The image was built, but the registry {host} does not take it ({short(why)})"
     if _TRUST.search(why):
         way = "has to make BuildKit trust the registry's certificate, in its buildkitd.toml"
     elif _FULL.search(why):
         way = "has to make room there"
-    elif _UNWELL.search(why):
+    elif UNWELL.search(why):
         return Trouble(Kind.UNWELL, f"{said}: {OPERATOR} has to look at it; its disk may be full.")
     elif _RIGHTS.search(why):
         way = f"has to check the credentials in `registry`, and that they may push to `{repository}`"
@@ -90,16 +83,10 @@ def _push(image: str, why: str) -> Trouble:
 def _base(image: str, why: str) -> Trouble:
     if _TRUST.search(why):
         way = f"{OPERATOR} has to make BuildKit trust its registry's certificate, in its buildkitd.toml."
-    elif _UNWELL.search(why):
-        return Trouble(Kind.UNWELL, f"The base image `{image}` cannot be had now: {_short(why)}")
+    elif UNWELL.search(why):
+        return Trouble(Kind.UNWELL, f"The base image `{image}` cannot be had now: {short(why)}")
     elif _MISSING.search(why) and not _RIGHTS.search(why.replace("insufficient_scope", "")):
         way = "check its name and its tag."
     else:
         way = "check its name; a private one has to be on a registry that previewbot has credentials for."
-    return Trouble(Kind.FINAL, f"The base image `{image}` cannot be had ({_short(why)}): {way}")
-
-
-def _short(words: str) -> str:
-    """Keep both ends of a long error on one line: what was done, and what came of it."""
-    line = " ".join(words.split())
-    return line if len(line) <= _WORDS else f"{line[: _WORDS // 2]} … {line[-_WORDS // 2 :]}"
+    return Trouble(Kind.FINAL, f"The base image `{image}` cannot be had ({short(why)}): {way}")

@@ -1,17 +1,22 @@
-"""Building images with ``docker build``: ``adapters.building`` runs it, the engine keeps what comes out."""
+"""Building images with ``docker build``: ``adapters.building`` runs it, the engine keeps what comes out.
+
+An engine that is away, or fails in the middle, puts a build off: see ``adapters.building.jobs``.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from previewbot.adapters.building import Inputs, Job, Jobs, run
+from previewbot.adapters.building import DISK_FULL, Inputs, Job, Jobs, run
 from previewbot.adapters.docker.cli import Cli, Recipe, environment, find_cli, furnish
 from previewbot.adapters.docker.engine import Engine
 from previewbot.adapters.docker.labels import IMAGE, Names
 from previewbot.adapters.docker.stock import Stock
+from previewbot.adapters.docker.troubles import read_trouble
 from previewbot.core.errors import Refused
 from previewbot.core.model import BuildRecord, ImageOrder, Reason
 from previewbot.ports import Clock, Finished, Logs, Source, StoredImage
@@ -93,7 +98,17 @@ class DockerBuilder:
             code = await run(arguments, env=env, folder=inputs.context, job=job)
             if code == 0 and id_file.is_file():
                 return job.succeeded(id_file.read_text().strip())
-        return job.failed_at(inputs)
+        return await self._settle(job, inputs)
+
+    async def _settle(self, job: Job, inputs: Inputs) -> BuildRecord:
+        """End a build without an image: put off while there is hope that what hindered it passes, else failed."""
+        await self._engine.call(lambda client: client.ping())  # `Transient` where it is away now
+        progress = job.progress
+        why = DISK_FULL if progress.disk_is_full else read_trouble(progress.error or progress.last_words)
+        if why and (put_off := self._jobs.put_off(job, why)):
+            return put_off
+        ended = job.failed_at(inputs)
+        return replace(ended, lines=(why,)) if why and not progress.disk_is_full else ended
 
     def _recipe(self, order: ImageOrder, inputs: Inputs) -> Recipe:
         labels = self._names.labels() | {IMAGE: order.image}

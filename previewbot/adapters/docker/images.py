@@ -14,6 +14,7 @@ import docker
 from docker.errors import APIError, ImageNotFound, InvalidRepository, NotFound
 from docker.utils import parse_repository_tag
 
+from previewbot.adapters.building import UNWELL
 from previewbot.adapters.docker.engine import Engine, explain
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Reason
@@ -70,11 +71,17 @@ def _pull(client: docker.APIClient, reference: str) -> None:
     try:
         for line in client.pull(repository, tag=tag or "latest", stream=True, decode=True, auth_config={}):
             if "error" in line:
-                raise _unavailable(reference, str(line["error"]))
+                raise _not_pulled(reference, str(line["error"]))
     except APIError as error:
-        raise _unavailable(reference, explain(error)) from error
+        raise _not_pulled(reference, explain(error)) from error
     except InvalidRepository as error:
         raise _unavailable(reference, str(error)) from error
+
+
+def _not_pulled(reference: str, why: str) -> Refused | Transient:
+    """Tell a registry that is unwell, which passes, from an image that nobody has."""
+    refused = _unavailable(reference, why)
+    return Transient(refused.message) if UNWELL.search(why) else refused
 
 
 def _unavailable(reference: str, why: str) -> Refused:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from previewbot.adapters.building import DISK_FULL
 from previewbot.adapters.docker.builder import DockerBuilder
 from previewbot.adapters.docker.engine import connect, describe
 from previewbot.adapters.docker.runtime import DockerRuntime
 from previewbot.adapters.local import SystemClock
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import InstanceState, Removed
+from previewbot.core.model import BuildRecord, BuildState, InstanceState, Removed
+from previewbot.demo import leftovers, machine
 from previewbot.demo.base_image import import_base
+from previewbot.ports import Clock
+from tests.adapters.github.scripted import FixedClock
 from tests.contract.test_builder import LOG, Told
 from tests.fixtures.engine import BASE, SERVE, FolderLogs, FolderSource, order, release, service
 
@@ -51,24 +57,37 @@ async def test_an_engine_that_does_not_answer_is_transient_in_every_call_and_say
             assert url in str(raised.value)
 
 
-async def test_a_builder_without_an_engine_fails_its_builds_with_the_reason(tmp_path: Path) -> None:
-    source = FolderSource(tmp_path, {"c1": {"Dockerfile": "FROM scratch"}})
-    engine = connect("unix:///nonexistent/docker.sock")
-    builder = DockerBuilder(engine, instance="x", source=source, logs=FolderLogs(tmp_path), clock=SystemClock())
-    told = Told()
-    await builder.start(order("image-1", "c1"), log=LOG, finished=told)
-    (line,) = (await told.only()).lines
+async def test_a_builder_without_an_engine_puts_its_builds_off_with_the_reason(tmp_path: Path) -> None:
+    builder = _builder("unix:///nonexistent/docker.sock", tmp_path)
+    record = await _build(builder)
+    (line,) = record.lines
+    assert record.state is BuildState.CANCELLED
     assert "does not answer" in line
     assert line in FolderLogs(tmp_path).path(LOG).read_text()
+    with pytest.raises(Transient, match="does not answer"):
+        await builder.start(order("image-1", "c1"), log=LOG, finished=Told())
     with pytest.raises(Transient):
         await builder.locate(["image-1"])
+
+
+def _builder(url: str, folder: Path, dockerfile: str = "FROM scratch", clock: Clock | None = None) -> DockerBuilder:
+    source = FolderSource(folder, {"c1": {"Dockerfile": dockerfile}})
+    return DockerBuilder(
+        connect(url), instance="x", source=source, logs=FolderLogs(folder), clock=clock or SystemClock()
+    )
+
+
+async def _build(builder: DockerBuilder) -> BuildRecord:
+    told = Told()
+    await builder.start(order("image-1", "c1"), log=LOG, finished=told)
+    return await told.only()
 
 
 class Daemon:
     """An engine of the test's own, which touches neither the machine's bridge nor its firewall."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, bridge: str) -> None:
+        self.folder, self.bridge = folder, bridge
         self.url = f"unix://{folder}/d.sock"
         self._process: asyncio.subprocess.Process | None = None
 
@@ -80,7 +99,7 @@ class Daemon:
                 f"--exec-root={self.folder}/exec",
                 f"--pidfile={self.folder}/pid",
                 f"--host={self.url}",
-                "--bridge=none",
+                f"--bridge={self.bridge}",
                 "--iptables=false",
                 "--ip-forward=false",
                 "--default-address-pool=base=10.213.0.0/16,size=24",
@@ -107,17 +126,37 @@ class Daemon:
             await self._process.wait()
 
 
+@asynccontextmanager
+async def _running(folder: Path) -> AsyncIterator[Daemon]:
+    with machine._bridge(folder) as number:
+        made = Daemon(folder, f"pb{number}br")
+        try:
+            await made.start()
+            yield made
+        finally:
+            await made.stop()
+
+
 @pytest.fixture
-async def daemon() -> AsyncIterator[Daemon]:
+def short_folder() -> Iterator[Path]:
     folder = Path("/tmp") / f"pb-{os.urandom(4).hex()}"  # a socket's path must be short
-    folder.mkdir(mode=0o700)
-    made = Daemon(folder)
-    try:
-        await made.start()
+    (folder / "data").mkdir(parents=True, mode=0o700)
+    yield folder
+    leftovers.remove(folder)
+
+
+@pytest.fixture
+async def daemon(short_folder: Path) -> AsyncIterator[Daemon]:
+    async with _running(short_folder) as made:
         yield made
-    finally:
-        await made.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def small_daemon(short_folder: Path) -> AsyncIterator[Daemon]:
+    """One whose disk is full soon."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(short_folder / "data")], check=True)
+    async with _running(short_folder) as made:
+        yield made
 
 
 # The client library forgets its own end of a socket whose other end is gone; Python closes it, and says so.
@@ -140,6 +179,50 @@ async def test_an_engine_that_went_away_and_came_back_is_used_again(daemon: Daem
     assert await runtime.delete(KEY) == Removed(containers=1, networks=1)
     runtime.close()
     engine.close()
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.engine
+async def test_a_build_whose_engine_goes_away_in_the_middle_succeeds_once_it_is_back(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(import_base, daemon.url, BASE)
+    clock = FixedClock()
+    builder = _builder(daemon.url, tmp_path, f"FROM {BASE}\nRUN echo so far; sleep 3\n", clock)
+    told = Told()
+    await builder.start(order("image-1", "c1"), log=LOG, finished=told)
+    await _until_said(FolderLogs(tmp_path).path(LOG), b" so far\n")
+    await daemon.stop()
+    ended = await told.only()
+    assert ended.state is BuildState.CANCELLED, ended
+    clock.time += timedelta(minutes=1)
+    assert (await _build(builder)).state is BuildState.CANCELLED, "nobody answers yet"
+    await daemon.start()
+    clock.time += timedelta(minutes=1)
+    assert (await _build(builder)).state is BuildState.SUCCEEDED
+    await builder.close()
+
+
+async def _until_said(log: Path, words: bytes) -> None:
+    async with asyncio.timeout(20):
+        while not (log.exists() and words in log.read_bytes()):
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.engine
+async def test_a_full_disk_of_the_engine_is_tried_a_few_times_and_then_told_to_the_operator(
+    small_daemon: Daemon, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(import_base, small_daemon.url, BASE)
+    clock = FixedClock()
+    builder = _builder(small_daemon.url, tmp_path, f"FROM {BASE}\nRUN dd if=/dev/zero of=/x bs=1M count=60\n", clock)
+    ends = []
+    for _ in range(4):
+        ends.append(await _build(builder))
+        clock.time += timedelta(minutes=1)
+    assert [each.state for each in ends] == [*[BuildState.CANCELLED] * 3, BuildState.FAILED]
+    assert {each.lines[-1] for each in ends} == {DISK_FULL}
+    await builder.close()
 
 
 async def _listen(runtime: DockerRuntime) -> list[Key]:

@@ -9,12 +9,15 @@ from previewbot.core.errors import Transient
 from previewbot.ports import Clock
 
 _PAUSES = tuple(timedelta(seconds=each) for each in (2, 15, 60))
-"""How long is waited after each setback; one more, and the build has failed."""
+"""How long is waited after each setback."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Setback:
-    times: int
+    doubtful: int
+    """How many the build may itself have caused."""
+    sure: int
+    """How many it cannot have caused."""
     why: str
     until: datetime
 
@@ -27,13 +30,18 @@ class Setbacks:
         self._by_image: dict[str, _Setback] = {}
 
     def add(self, image: str, why: str) -> bool:
-        """Note one; ``False`` where that was one too many."""
-        known = self._by_image.get(image)
-        times = known.times if known else 0
-        if times == len(_PAUSES):
+        """Note one that the build may have caused; ``False`` where that was one too many, and the build has failed."""
+        doubtful, sure = self._counts(image)
+        if doubtful == len(_PAUSES):
             return False
-        self._by_image[image] = _Setback(times + 1, why, self._clock.now() + _PAUSES[times])
+        self._by_image[image] = _Setback(doubtful + 1, sure, why, self._clock.now() + _PAUSES[doubtful])
         return True
+
+    def wait(self, image: str, why: str, pause: timedelta | None = None) -> None:
+        """Note one that the build cannot have caused: however many there are, it is tried again."""
+        doubtful, sure = self._counts(image)
+        pause = pause or _PAUSES[min(sure, len(_PAUSES) - 1)]
+        self._by_image[image] = _Setback(doubtful, sure + 1, why, self._clock.now() + pause)
 
     def expect_over(self, image: str) -> None:
         """Raise ``Transient`` while it is too early for another try."""
@@ -45,3 +53,7 @@ class Setbacks:
     def forget(self, image: str) -> None:
         """Begin anew."""
         self._by_image.pop(image, None)
+
+    def _counts(self, image: str) -> tuple[int, int]:
+        known = self._by_image.get(image)
+        return (known.doubtful, known.sure) if known else (0, 0)
