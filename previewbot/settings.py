@@ -159,6 +159,12 @@ class KubernetesSettings(_Section):
         {}, description="What one environment may use, as a ResourceQuota's hard; on top of previewbot's own."
     )
     run_as_user: int = Field(10001, ge=1, description="Who a program runs as whose image says root, or nobody.")
+    wait_for_room: Duration = Field(
+        timedelta(minutes=2), description="How long a program waits for a node that has room, until that is told."
+    )
+    wait_for_image: Duration = Field(
+        timedelta(seconds=30), description="How long its node tries to pull its image, until that is told."
+    )
     runtime_class: str | None = Field(None, description="A RuntimeClass with more isolation, such as gvisor.")
     ingress_class: str | None = Field(None, description="By default the cluster's default one.")
     ingress_annotations: dict[str, str] = Field({}, description="Annotations of every Ingress or HTTPRoute.")

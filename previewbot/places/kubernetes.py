@@ -80,6 +80,7 @@ def options_of(settings: Settings) -> k8s.Options:
             tuple(map(str, own.denied_networks)),
         ),
         routing=k8s.Routing(own.ingress_class, own.ingress_annotations, own.tls_secret, own.cluster_issuer, gateway),
+        patience=k8s.Patience(room=own.wait_for_room, image=own.wait_for_image),
         quota={**usual.quota, **own.quota},
         run_as_user=own.run_as_user,
         runtime_class=own.runtime_class,

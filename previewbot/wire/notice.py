@@ -275,6 +275,8 @@ def _advice(status: Status) -> str:
     if status.reason is Reason.DRAFT:
         label = f", or add the label `{_code(status.detail)}`" if status.detail else ""
         return f"Mark it ready for review{label} to get one."
+    if status.reason in _SPOKE and any("exec format error" in line.lower() for line in status.lines):
+        return "It was built for another kind of processor, or is a script whose first line does not say what runs it."
     return _ADVICE.get(status.reason, "")
 
 

@@ -147,3 +147,10 @@ def test_the_answer_lists_every_command() -> None:
 def test_a_page_and_a_terminal_get_the_sentence_without_markdown() -> None:
     status = Status(State.FAILED, Reason.CRASHED, NOW, COMMIT, detail="service **api** exits with code 1")
     assert notice.sentence(status) == "it does not stay up (service api exits with code 1)"
+
+
+def test_a_program_for_another_processor_is_known_by_what_it_said() -> None:
+    status = Status(State.FAILED, Reason.CRASHED, NOW, COMMIT, detail="service **api** exits with code 1")
+    said = say(replace(status, lines=("[FATAL tini (7)] exec /app failed: Exec format error",)))
+    assert "built for another kind of processor" in said
+    assert "built for another kind of processor" not in say(replace(status, lines=("KeyError",)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +9,9 @@ from typing import Any
 
 from previewbot.adapters.docker.labels import Target
 from previewbot.adapters.docker.limits import MIB
+from previewbot.adapters.exits import exits, killed
 
 _ALIVE = frozenset({"running", "restarting", "paused"})
-_SIGNALLED = 128
-_KNOWN_EXITS = {126: "its command cannot be run", 127: "command not found"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +73,8 @@ class Facts:
         if self.is_running:
             return None
         if self.out_of_memory:
-            return f"was killed: out of memory (limit {self.memory // MIB} MiB)"
-        return f"exits with code {self.exit_code}{_meaning(self.exit_code)}"
-
-
-def _meaning(code: int) -> str:
-    if code in _KNOWN_EXITS:
-        return f" ({_KNOWN_EXITS[code]})"
-    if code > _SIGNALLED and code - _SIGNALLED in set(signal.Signals):
-        return f" ({signal.Signals(code - _SIGNALLED).name})"
-    return ""
+            return killed(f"{self.memory // MIB} MiB")
+        return exits(self.exit_code)
 
 
 def _read(moment: str) -> datetime:

@@ -26,6 +26,7 @@ from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.news import News
 from previewbot.adapters.docker.watch import judge_job
 from previewbot.adapters.docker.watches import Watches
+from previewbot.adapters.exits import cannot_start
 from previewbot.adapters.readable import readable
 from previewbot.adapters.together import every
 from previewbot.core.blueprint import Schedule
@@ -348,5 +349,6 @@ def _cannot_start(berth: Berth, error: Exception) -> Exception:
     if isinstance(error, APIError):
         return Transient(f"Service {berth.service.name} cannot be started now: {explain(error)}")
     if isinstance(error, Transient) and "oci runtime" in str(error).lower():
-        return Refused(Reason.RUNTIME_REFUSED, f"Service **{berth.service.name}** cannot be started: {error}")
+        why = cannot_start(str(error)) or f"cannot be started: {error}"
+        return Refused(Reason.RUNTIME_REFUSED, f"service **{berth.service.name}** {why}")
     return error

@@ -1,7 +1,7 @@
 """A Kubernetes cluster as the place where environments run: a namespace each.
 
 ``api`` talks to it, ``mirror`` keeps a copy of what is ours, ``enclosure``, ``release`` and ``routes`` write manifests,
-``drift`` sees what somebody changed, ``verdicts`` and ``endings`` say in words what the cluster knows.
+``drift`` sees what somebody changed, ``verdicts``, ``words`` and ``endings`` say what the cluster knows.
 """
 
 from previewbot.adapters.kubernetes.api import Api, connect
@@ -9,7 +9,7 @@ from previewbot.adapters.kubernetes.drawing import draw, draw_fence, draw_routes
 from previewbot.adapters.kubernetes.front_door import KubernetesFrontDoor
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import Names
-from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Routing, Sizes, cpu, memory
+from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Patience, Routing, Sizes, cpu, memory
 from previewbot.adapters.kubernetes.rights import lacking
 from previewbot.adapters.kubernetes.runtime import KubernetesRuntime, watched
 
@@ -22,6 +22,7 @@ __all__ = [
     "Names",
     "Network",
     "Options",
+    "Patience",
     "Routing",
     "Sizes",
     "connect",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 PRIVATE_RANGES = (
     "10.0.0.0/8",
@@ -93,6 +94,16 @@ class Volumes:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long what the cluster may mend by itself is no failure yet; it is tried again later even then."""
+
+    room: timedelta = timedelta(minutes=2)
+    """A node may join in the meantime, or another program go."""
+    image: timedelta = timedelta(seconds=30)
+    """In which a node tries about three times to pull an image."""
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """Everything."""
 
@@ -100,6 +111,7 @@ class Options:
     network: Network = Network()
     routing: Routing = Routing()
     volumes: Volumes = Volumes()
+    patience: Patience = Patience()
     quota: Mapping[str, str] = field(
         default_factory=lambda: {
             "pods": "20",

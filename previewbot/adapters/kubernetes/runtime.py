@@ -148,14 +148,14 @@ class KubernetesRuntime:
         runs: dict[str, list[Run]] = {}
         for deployment in self._mirror.of(DEPLOYMENT, namespace):
             berth = _berth(deployment)
-            sight = judge(deployment, pods.get(berth, ()), now)
+            sight = judge(deployment, pods.get(berth, ()), now, self._options.patience)
             instances.setdefault(berth[0], []).extend(sight.instances)
             looks += [sight.look_at] if sight.look_at else []
         for job in self._mirror.of(JOB, namespace):
             berth = _berth(job)
             name = job["metadata"]["labels"].get(RUN)
             own = [each for each in pods.get(berth, ()) if each["metadata"]["labels"].get(RUN) == name]
-            sight = judge_job(job, own, now)
+            sight = judge_job(job, own, now, self._options.patience)
             if name is not None:
                 (each,) = sight.instances
                 runs.setdefault(berth[0], []).append(Run(each.service, name, each.state, each.detail))

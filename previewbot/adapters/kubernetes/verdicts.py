@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from previewbot.adapters.kubernetes import words
 from previewbot.adapters.kubernetes.kinds import Thing, is_ending
 from previewbot.adapters.kubernetes.losses import lacks_secret
 from previewbot.adapters.kubernetes.names import SCHEDULE, SERVICE
+from previewbot.adapters.kubernetes.options import Patience
 from previewbot.adapters.kubernetes.workload import HEALTH_COMMAND, HEALTH_PATH, PATIENCE, PORT
 from previewbot.core.blueprint import Schedule
 from previewbot.core.model import Instance, InstanceState, Reason
@@ -23,11 +25,18 @@ _OVERDUE = "DeadlineExceeded"
 """What the conditions of a job and the status of a pod say when their time was up."""
 _SETTLED = timedelta(seconds=1)
 """A program without a port is ready once it has run for so long."""
-_UNSCHEDULABLE_PATIENCE = timedelta(seconds=30)
-"""Another pod may go, or a node come, in the meantime."""
-_PULL_PATIENCE = timedelta(seconds=10)
+_BEGIN_PATIENCE = timedelta(minutes=15)
+"""How long an image may take to be pulled, and volumes to be mounted."""
 _SYNC_PATIENCE = timedelta(seconds=60)
 _DENIED_PATIENCE = timedelta(seconds=5)
+_USUAL = Patience()
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a program began that never did, as a kubelet writes it."""
+_EVICTIONS = 2
+"""So many programs in a row that the cluster ended, and their service counts as failed."""
+_RECENT = timedelta(minutes=15)
+_LATE = ("failed to sync", "context deadline exceeded", "is reserved for")
+"""What a node that has much to do says; it tries again by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +57,16 @@ class Sight:
     look_at: datetime | None = None
 
 
-def judge(deployment: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
+def judge(deployment: Thing, pods: Sequence[Thing], now: datetime, patience: Patience = _USUAL) -> Sight:
     """Say how the instances of one service are; a pod that is not there yet is an instance that is starting."""
     wanted = deployment["spec"].get("replicas", 1)
     living = [each for each in pods if not is_ending(each) and not _is_over(each)]
-    verdicts = sorted((judge_pod(each, now) for each in living), key=_order)[:wanted]
+    verdicts = sorted((judge_pod(each, now, patience) for each in living), key=_order)[:wanted]
     if len(verdicts) < wanted:
         absent = _absent(deployment, now)
         verdicts += [absent] * (wanted - len(verdicts))
+    if ended := _ended_again_and_again(pods, now):
+        verdicts = [ended if each.state is InstanceState.STARTING else each for each in verdicts]
     labels = deployment["metadata"]["labels"]
     port = _remark(deployment, PORT)
     address = f"{deployment['metadata']['name']}:{port}" if port else None
@@ -74,7 +85,7 @@ def judge(deployment: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
     return Sight(instances, min((each.look_at for each in verdicts if each.look_at), default=None))
 
 
-def judge_job(job: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
+def judge_job(job: Thing, pods: Sequence[Thing], now: datetime, patience: Patience = _USUAL) -> Sight:
     """Say how the one instance of a job is; until its end it is starting, unless its pod cannot begin."""
     conditions = {
         each["type"]: each for each in job.get("status", {}).get("conditions") or () if each["status"] == "True"
@@ -87,7 +98,7 @@ def judge_job(job: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
     elif failed := conditions.get("Failed") or conditions.get("FailureTarget"):
         verdict = Verdict(InstanceState.FAILED, _why_it_failed(job, failed, pods))
     else:
-        waiting = [judge_pod(each, now) for each in pods if not is_ending(each) and not _is_over(each)]
+        waiting = [judge_pod(each, now, patience) for each in pods if not is_ending(each) and not _is_over(each)]
         begun = any((each.get("status") or {}).get("phase") == "Running" for each in pods)
         verdict = next(iter(waiting), Verdict(InstanceState.STARTING))
         if begun or verdict.state is not InstanceState.FAILED:
@@ -109,8 +120,9 @@ def judge_job(job: Thing, pods: Sequence[Thing], now: datetime) -> Sight:
 def _why_it_failed(job: Thing, failed: Mapping[str, Any], pods: Sequence[Thing]) -> str:
     if _OVERDUE in (failed.get("reason"), *((pod.get("status") or {}).get("reason") for pod in pods)):
         return f"did not end within {job['spec']['template']['spec'].get('activeDeadlineSeconds')} s"
-    ends = (_last_exit(each) for pod in pods for each in pod.get("status", {}).get("containerStatuses") or ())
-    return next((each for each in ends if each), "ended badly")
+    evictions = (words.eviction(pod) for pod in pods)
+    ends = (_last_exit(pod, each) for pod in pods for each in pod.get("status", {}).get("containerStatuses") or ())
+    return next((each for each in (*evictions, *ends) if each), "ended badly")
 
 
 _RANK = {InstanceState.READY: 0, InstanceState.FAILED: 1, InstanceState.STARTING: 2}
@@ -131,7 +143,22 @@ def _remark(deployment: Thing, name: str) -> str | None:
     return found
 
 
-def judge_pod(pod: Thing, now: datetime) -> Verdict:
+def _ended_again_and_again(pods: Sequence[Thing], now: datetime) -> Verdict | None:
+    """Say why the cluster ended several programs of a service just now: left to itself it goes on like that."""
+    ends = [(each, why) for each in pods if _is_over(each) and _is_recent(each, now) and (why := words.eviction(each))]
+    if len(ends) < _EVICTIONS:
+        return None
+    pod, why = ends[-1]
+    reason = Reason.CRASHED if words.is_its_own_fault(pod) else Reason.UNSCHEDULABLE
+    return Verdict(InstanceState.FAILED, f"{why}, {len(ends)} times", reason)
+
+
+def _is_recent(pod: Thing, now: datetime) -> bool:
+    began = read_time(pod.get("status", {}).get("startTime"))
+    return began is not None and now - began < _RECENT
+
+
+def judge_pod(pod: Thing, now: datetime, patience: Patience = _USUAL) -> Verdict:
     """Say how one pod is."""
     status: Mapping[str, Any] = pod.get("status") or {}
     containers = status.get("containerStatuses") or [{}]
@@ -139,22 +166,46 @@ def judge_pod(pod: Thing, now: datetime) -> Verdict:
     waiting = (container.get("state") or {}).get("waiting") or {}
     why = waiting.get("reason", "")
     if why in _IMAGE_TROUBLES:
-        detail = f"its image cannot be pulled: {_short(waiting.get('message') or why)}"
-        return _in_time(pod, now, _PULL_PATIENCE, Verdict(InstanceState.FAILED, detail, Reason.IMAGE_UNAVAILABLE))
+        detail = words.cannot_pull(waiting)
+        verdict = Verdict(InstanceState.FAILED, detail, Reason.IMAGE_UNAVAILABLE)
+        return _in_time(_scheduled(pod), now, patience.image, verdict)
     if why in _CONFIG_TROUBLES:
-        verdict = Verdict(InstanceState.FAILED, _cannot_run(waiting), Reason.RUNTIME_REFUSED)
-        # A node that has much to do finds a Secret late, and tries again by itself; one that is gone is written again.
-        is_late = "failed to sync" in str(waiting.get("message")) or lacks_secret(pod)
-        return _in_time(pod, now, _SYNC_PATIENCE, verdict) if is_late else verdict
+        verdict = Verdict(InstanceState.FAILED, words.cannot_run(waiting), Reason.RUNTIME_REFUSED)
+        # A Secret that is gone is written again.
+        is_late = any(each in str(waiting.get("message")) for each in _LATE) or lacks_secret(pod)
+        return _in_time(_scheduled(pod), now, _SYNC_PATIENCE, verdict) if is_late else verdict
     if why == "CrashLoopBackOff":
         return Verdict(InstanceState.FAILED, _exits(pod, container, now), Reason.CRASHED)
     unschedulable = _unschedulable(status)
     if unschedulable:
         verdict = Verdict(InstanceState.FAILED, f"finds no room: {unschedulable}", Reason.UNSCHEDULABLE)
-        return _in_time(pod, now, _UNSCHEDULABLE_PATIENCE, verdict)
+        return _in_time(read_time(pod["metadata"].get("creationTimestamp")), now, patience.room, verdict)
     if (container.get("state") or {}).get("running") and container.get("ready"):
         return _settling(pod, container, now)
-    return _not_ready(pod, container, now)
+    began = _began(container)
+    if began is None:
+        minutes = f"{_BEGIN_PATIENCE / timedelta(minutes=1):.0f} min"
+        detail = f"has not begun to run after {minutes}: its node says {why or 'nothing'}"
+        return _in_time(
+            _scheduled(pod), now, _BEGIN_PATIENCE, Verdict(InstanceState.FAILED, detail, Reason.RUNTIME_REFUSED)
+        )
+    return _not_ready(pod, container, began, now)
+
+
+def _scheduled(pod: Thing) -> datetime | None:
+    """When its node took it, or when it was well last."""
+    about = pod.get("status") or {}
+    taken = about.get("startTime") or pod["metadata"].get("creationTimestamp")
+    conditions = about.get("conditions") or ()
+    fell = (each.get("lastTransitionTime") for each in conditions if each.get("type") == "ContainersReady")
+    return max((at for at in map(read_time, (taken, *fell)) if at), default=None)
+
+
+def _began(container: Mapping[str, Any]) -> datetime | None:
+    """When its program began, as far back as the cluster remembers: restarts do not give it more time."""
+    runs = (each for name in ("state", "lastState") for each in (container.get(name) or {}).values())
+    times = (read_time(each.get("startedAt")) for each in runs)
+    return min((at for at in times if at and at > _NEVER), default=None)
 
 
 def _settling(pod: Thing, container: Mapping[str, Any], now: datetime) -> Verdict:
@@ -164,40 +215,28 @@ def _settling(pod: Thing, container: Mapping[str, Any], now: datetime) -> Verdic
     return Verdict(InstanceState.STARTING, look_at=started + _SETTLED)
 
 
-def _not_ready(pod: Thing, container: Mapping[str, Any], now: datetime) -> Verdict:
-    remarks = _remarks(pod)
-    patience = timedelta(seconds=int(remarks.get(PATIENCE, "60")))
-    exited = _last_exit(container)
-    running = (container.get("state") or {}).get("running")
-    port, path = remarks.get(PORT), remarks.get(HEALTH_PATH)
-    command = remarks.get(HEALTH_COMMAND)
-    trouble = (
-        "has a health command that does not end well"
-        if command
-        else f"does not answer at {path}"
-        if path
-        else f"does not listen on port {port}"
-        if port
-        else "does not run"
-    )
-    if not running and exited:
-        trouble = exited
-    began = read_time((running or {}).get("startedAt")) or read_time(pod["metadata"].get("creationTimestamp")) or now
-    if exited:  # restarts do not give it more time
-        began = read_time((pod.get("status") or {}).get("startTime")) or began
+def _not_ready(pod: Thing, container: Mapping[str, Any], began: datetime, now: datetime) -> Verdict:
+    patience = timedelta(seconds=int(_remarks(pod).get(PATIENCE, "60")))
     end = began + patience
     if now < end:
         return Verdict(InstanceState.STARTING, look_at=end)
-    reason = Reason.CRASHED if exited and not running else Reason.UNHEALTHY
+    exited = None if (container.get("state") or {}).get("running") else _last_exit(pod, container)
+    reason = Reason.CRASHED if exited else Reason.UNHEALTHY
+    trouble = exited or _unanswered(_remarks(pod))
     return Verdict(InstanceState.FAILED, f"{trouble} after {patience.total_seconds():.0f} s", reason)
 
 
-def _in_time(thing: Thing, now: datetime, patience: timedelta, verdict: Verdict) -> Verdict:
-    """A verdict that holds only once its object has had some time, also after it was well."""
-    conditions = thing.get("status", {}).get("conditions") or ()
-    fell = (each.get("lastTransitionTime") for each in conditions if each.get("type") == "ContainersReady")
-    times = (thing["metadata"].get("creationTimestamp"), *fell)
-    end = max((at for at in map(read_time, times) if at), default=now) + patience
+def _unanswered(remarks: Mapping[str, str]) -> str:
+    if HEALTH_COMMAND in remarks:
+        return "has a health command that does not end well"
+    if HEALTH_PATH in remarks:
+        return f"does not answer at {remarks[HEALTH_PATH]}"
+    return f"does not listen on port {remarks[PORT]}" if PORT in remarks else "does not run"
+
+
+def _in_time(since: datetime | None, now: datetime, patience: timedelta, verdict: Verdict) -> Verdict:
+    """A verdict that holds only once its object has had some time."""
+    end = (since or now) + patience
     return verdict if now >= end else Verdict(InstanceState.STARTING, look_at=end)
 
 
@@ -205,34 +244,23 @@ def _remarks(pod: Thing) -> Mapping[str, str]:
     return pod["metadata"].get("annotations") or {}
 
 
-def _last_exit(container: Mapping[str, Any]) -> str | None:
+def _last_exit(pod: Thing, container: Mapping[str, Any]) -> str | None:
     """Say how a container ended last, if it ever did."""
     states = ((container.get(name) or {}).get("terminated") for name in ("state", "lastState"))
     ended: Mapping[str, Any] | None = next((each for each in states if each), None)
-    if ended is None:
-        return None
-    if ended.get("reason") == "OOMKilled":
-        return "was killed because it used more memory than it may"
-    return f"exits with code {ended.get('exitCode', '?')}"
+    return None if ended is None else words.ended(pod, ended)
 
 
 def _exits(pod: Thing, container: Mapping[str, Any], now: datetime) -> str:
     times = container.get("restartCount", 0) + 1
     began = read_time((pod.get("status") or {}).get("startTime")) or now
-    return f"{_last_exit(container) or 'ends'}, {times} times in {max((now - began).total_seconds(), 1):.0f} s"
-
-
-def _cannot_run(waiting: Mapping[str, Any]) -> str:
-    message = str(waiting.get("message") or waiting.get("reason"))
-    if "runAsNonRoot" in message or "run as root" in message:
-        return "may not run as root in this cluster: name a user by its number in the Dockerfile, such as `USER 1000`"
-    return f"cannot be started: {_short(message)}"
+    return f"{_last_exit(pod, container) or 'ends'}, {times} times in {max((now - began).total_seconds(), 1):.0f} s"
 
 
 def _unschedulable(status: Mapping[str, Any]) -> str | None:
     for each in status.get("conditions") or ():
         if each.get("type") == "PodScheduled" and each.get("status") == "False":
-            return _short(each.get("message") or each.get("reason") or "no node takes it")
+            return words.short(each.get("message") or each.get("reason") or "no node takes it")
     return None
 
 
@@ -242,13 +270,10 @@ def _absent(deployment: Thing, now: datetime) -> Verdict:
         if each.get("type") == "ReplicaFailure" and each.get("status") == "True":
             message = str(each.get("message", ""))
             reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in message else Reason.RUNTIME_REFUSED
-            detail = f"may not be started: {_short(message.partition(': ')[2] or message)}"
-            return _in_time(deployment, now, _DENIED_PATIENCE, Verdict(InstanceState.FAILED, detail, reason))
+            detail = f"may not be started: {words.short(message.partition(': ')[2] or message)}"
+            made = read_time(deployment["metadata"].get("creationTimestamp"))
+            return _in_time(made, now, _DENIED_PATIENCE, Verdict(InstanceState.FAILED, detail, reason))
     return Verdict(InstanceState.STARTING)
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:300]
 
 
 def read_time(text: str | None) -> datetime | None:

@@ -9,7 +9,8 @@ import pytest
 
 from previewbot.adapters.kubernetes.endings import ending
 from previewbot.adapters.kubernetes.kinds import Thing
-from previewbot.adapters.kubernetes.verdicts import judge, judge_pod
+from previewbot.adapters.kubernetes.options import Patience
+from previewbot.adapters.kubernetes.verdicts import judge, judge_job, judge_pod
 from previewbot.core.model import InstanceState, Reason
 
 BORN = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC)
@@ -22,17 +23,30 @@ RUNNING = {"running": {"startedAt": STARTED}}
 def _pod(container: dict[str, Any] | None = None, *, remarks: dict[str, str] | None = None, **status: Any) -> Thing:
     about = {"name": "web-1", "creationTimestamp": STARTED, "annotations": WEB if remarks is None else remarks}
     statuses = {} if container is None else {"containerStatuses": [container]}
-    return {"kind": "Pod", "metadata": about, "status": {"startTime": STARTED, **status, **statuses}}
+    containers = [{"name": "app", "resources": {"limits": {"memory": "512Mi"}}}]
+    return {
+        "kind": "Pod",
+        "metadata": about,
+        "spec": {"containers": containers},
+        "status": {"startTime": STARTED, **status, **statuses},
+    }
 
 
 def _waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
     return {"state": {"waiting": {"reason": reason, "message": message}}, "ready": False, **more}
 
 
-def _ended(code: int, reason: str = "Error") -> dict[str, Any]:
-    return {"terminated": {"exitCode": code, "reason": reason}}
+def _ended(code: int, reason: str = "Error", message: str = "", began: str = STARTED) -> dict[str, Any]:
+    return {"terminated": {"exitCode": code, "reason": reason, "message": message, "startedAt": began}}
 
 
+def _evicted(message: str) -> Thing:
+    return _pod(phase="Failed", reason="Evicted", message=message)
+
+
+NEVER = "1970-01-01T00:00:00Z"
+NO_FORMAT = 'failed to start: runc: exec: "/app": exec format error: unknown'
+BACK_OFF = 'Back-off pulling image "nginx:nope": '
 NO_ROOM = [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient memory."}]
 
 CASES: list[tuple[str, Thing, int, InstanceState, Reason | None, str | None]] = [
@@ -71,16 +85,96 @@ CASES: list[tuple[str, Thing, int, InstanceState, Reason | None, str | None]] = 
         20,
         FAILED,
         Reason.CRASHED,
-        "was killed because it used more memory than it may, 3 times in 20 s",
+        "was killed: out of memory (limit 512 MiB), 3 times in 20 s",
     ),
-    ("its pull may be a hiccup", _pod(_waiting("ErrImagePull", "not found")), 5, STARTING, None, None),
+    (
+        "it was built for another processor",
+        _pod(_waiting("CrashLoopBackOff", restartCount=1, lastState=_ended(128, "StartError", NO_FORMAT, NEVER))),
+        3,
+        FAILED,
+        Reason.CRASHED,
+        "was built for another kind of processor, or is a script that does not say what runs it, 2 times in 3 s",
+    ),
+    (
+        "it could not be started once",
+        _pod({"state": _ended(128, "StartError", NO_FORMAT, NEVER), "ready": False, "restartCount": 0}),
+        3,
+        STARTING,
+        None,
+        None,
+    ),
+    (
+        "it was killed by somebody",
+        _pod(_waiting("CrashLoopBackOff", restartCount=1, lastState=_ended(137))),
+        2,
+        FAILED,
+        Reason.CRASHED,
+        "exits with code 137 (SIGKILL), 2 times in 2 s",
+    ),
+    ("its large image is being pulled", _pod(_waiting("ContainerCreating")), 600, STARTING, None, None),
+    (
+        "its image took long, and then it listened late",
+        _pod({"state": {"running": {"startedAt": "2026-01-02T03:09:00Z"}}, "ready": False}),
+        329,
+        STARTING,
+        None,
+        None,
+    ),
+    (
+        "its node never begins with it",
+        _pod(_waiting("ContainerCreating")),
+        900,
+        FAILED,
+        Reason.RUNTIME_REFUSED,
+        "has not begun to run after 15 min: its node says ContainerCreating",
+    ),
+    (
+        "restarts give it no more time",
+        _pod(
+            {
+                "state": {"running": {"startedAt": "2026-01-02T03:04:29Z"}},
+                "lastState": _ended(1),
+                "ready": False,
+                "restartCount": 1,
+            }
+        ),
+        30,
+        FAILED,
+        Reason.UNHEALTHY,
+        "does not answer at /healthz after 30 s",
+    ),
+    ("its pull may be a hiccup", _pod(_waiting("ErrImagePull", "not found")), 29, STARTING, None, None),
     (
         "its image is not there",
-        _pod(_waiting("ImagePullBackOff", "Back-off pulling image\n  nginx:nope")),
-        10,
+        _pod(_waiting("ImagePullBackOff", f"{BACK_OFF}ErrImagePull: rpc error: code = NotFound desc = not\n  found")),
+        30,
         FAILED,
         Reason.IMAGE_UNAVAILABLE,
-        "its image cannot be pulled: Back-off pulling image nginx:nope",
+        "cannot pull its image: not found",
+    ),
+    (
+        "nobody says why its image is not there",
+        _pod(_waiting("ImagePullBackOff", 'Back-off pulling image "nginx:nope"')),
+        30,
+        FAILED,
+        Reason.IMAGE_UNAVAILABLE,
+        'cannot pull its image: Back-off pulling image "nginx:nope"',
+    ),
+    (
+        "its image is made for others",
+        _pod(_waiting("ErrImagePull", "no match for platform in manifest: not found")),
+        30,
+        FAILED,
+        Reason.IMAGE_UNAVAILABLE,
+        "has an image that is not made for the processors of this cluster",
+    ),
+    (
+        "its node has much to do",
+        _pod(_waiting("CreateContainerError", "context deadline exceeded")),
+        59,
+        STARTING,
+        None,
+        None,
     ),
     (
         "its secret comes late",
@@ -127,17 +221,17 @@ CASES: list[tuple[str, Thing, int, InstanceState, Reason | None, str | None]] = 
     ),
     (
         "its command is not there",
-        _pod(_waiting("RunContainerError", 'exec: "nope": not found')),
+        _pod(_waiting("RunContainerError", 'exec: "nope": executable file not found in $PATH: unknown')),
         1,
         FAILED,
         Reason.RUNTIME_REFUSED,
-        'cannot be started: exec: "nope": not found',
+        "has a command that its image does not have",
     ),
-    ("there may be room soon", _pod(conditions=NO_ROOM), 29, STARTING, None, None),
+    ("there may be room soon", _pod(conditions=NO_ROOM), 119, STARTING, None, None),
     (
         "there is no room",
         _pod(conditions=NO_ROOM),
-        30,
+        120,
         FAILED,
         Reason.UNSCHEDULABLE,
         "finds no room: 0/3 nodes are available: 3 Insufficient memory.",
@@ -217,6 +311,47 @@ def test_pods_that_end_or_were_evicted_count_no_more() -> None:
     leaving["metadata"]["deletionTimestamp"] = STARTED
     evicted = _pod(phase="Failed")
     assert judge(_deployment(), [leaving, evicted], BORN).instances[0].state is STARTING
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Pod ephemeral local storage usage exceeds the total limit of containers 2Gi. ", Reason.CRASHED),
+        ("The node was low on resource: memory.", Reason.UNSCHEDULABLE),
+    ],
+)
+def test_programs_that_the_cluster_ends_again_and_again_have_failed(message: str, reason: Reason) -> None:
+    again = _pod(_waiting("ContainerCreating"))
+    (once,) = judge(_deployment(), [_evicted(message), again], BORN).instances
+    assert once.state is STARTING
+    (twice,) = judge(_deployment(), [_evicted(message), _evicted(message), again], BORN).instances
+    assert (twice.state, twice.reason) == (FAILED, reason)
+    assert twice.detail == f"was ended by the cluster: {message.rstrip('. ')}, 2 times"
+    well = _pod({"state": RUNNING, "ready": True})
+    (served,) = judge(_deployment(), [_evicted(message), _evicted(message), well], BORN).instances
+    assert served.state is READY
+    (later,) = judge(
+        _deployment(), [_evicted(message), _evicted(message), again], BORN + timedelta(minutes=15)
+    ).instances
+    assert later.detail != twice.detail, "what is long past says nothing of now"
+
+
+def test_a_job_that_the_cluster_ended_says_so() -> None:
+    job: Thing = {
+        "metadata": {"labels": {"previewbot.dev/service": "hook.release"}},
+        "spec": {"activeDeadlineSeconds": 60},
+        "status": {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]},
+    }
+    (instance,) = judge_job(job, [_evicted("The node was low on resource: memory.")], BORN).instances
+    assert instance.detail == "was ended by the cluster: The node was low on resource: memory"
+
+
+def test_how_long_the_cluster_may_take_is_up_to_the_operator() -> None:
+    patience = Patience(room=timedelta(seconds=1), image=timedelta(seconds=2))
+    assert judge_pod(_pod(conditions=NO_ROOM), BORN + timedelta(seconds=1), patience).state is FAILED
+    pulling = _pod(_waiting("ErrImagePull", "not found"))
+    assert judge_pod(pulling, BORN + timedelta(seconds=1), patience).state is STARTING
+    assert judge_pod(pulling, BORN + timedelta(seconds=2), patience).state is FAILED
 
 
 def test_the_end_of_a_namespace_is_explained_only_when_it_is_overdue() -> None:
