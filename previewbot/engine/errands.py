@@ -13,9 +13,10 @@ Name = tuple[str, ...]
 
 
 class Errands:
-    """Errands by name, whose first part says what it is about: one that is under way already is not begun again.
+    """Errands by name, whose first part says what it is about, and the rest of what about it.
 
-    An errand says whether the world deserves another look once it is over.
+    One that is under way is not begun again, nor is one for a part of it: half of what it does is seen before the
+    other half. An errand says whether the world deserves another look once it is over.
     """
 
     def __init__(self, bell: Bell) -> None:
@@ -43,8 +44,8 @@ class Errands:
         return bool(self._under_way)
 
     def run(self, name: Name, errand: Callable[[], Coroutine[Any, Any, bool]]) -> None:
-        """Begin an errand."""
-        if name not in self._under_way:
+        """Begin an errand, unless it is under way, or part of one that is."""
+        if not any(name[0] == other[0] and set(name) <= set(other) for other in self._under_way):
             task = self._under_way[name] = asyncio.create_task(errand())
             task.add_done_callback(lambda ended: self._end(name, ended))
 
