@@ -17,7 +17,7 @@ from previewbot.core.references import (
     parse,
 )
 from previewbot.wire.blueprint.outline import Outline, entries, hooks, mapping
-from previewbot.wire.blueprint.texts import is_variable
+from previewbot.wire.blueprint.texts import is_variable, split_words
 from previewbot.wire.blueprint.wording import show, suggest, where
 from previewbot.wire.yaml_source import Document, Path
 
@@ -30,9 +30,23 @@ def broken_references(document: Document, outline: Outline) -> Iterator[Flaw]:
     """Find them in ``env``, ``command`` and build arguments, at their own line and column."""
     for path in _texts(document, outline):
         text = document.written[path]
-        for offset, problem, fix in _wrongs(parse(text), path, outline):
+        found = list(_wrongs(parse(text), path, outline))
+        for offset, problem, fix in found:
             place = document.place_of(path, "${", text.count("${", 0, offset))
             yield Flaw(document.file, *place, problem, fix)
+        if path[-1] == "command" and not found:
+            yield from _unquoted(document, path, outline)
+
+
+def _unquoted(document: Document, path: Path, outline: Outline) -> Iterator[Flaw]:
+    """What begins a reference only once a command is split into words: a backslash may stand before its brace."""
+    try:
+        words = split_words(document.written[path])
+    except ValueError:  # told where the shape is checked
+        return
+    for word in words:
+        for _, problem, fix in _wrongs(parse(word), path, outline):
+            yield document.flaw(path, problem, fix)
 
 
 def _wrongs(found: tuple[Part, ...] | Fault, path: Path, outline: Outline) -> Iterator[tuple[int, str, str]]:

@@ -65,11 +65,16 @@ def _file_inside(value: object) -> object:
     return path
 
 
+def split_words(text: str) -> list[str]:
+    """Split a command as a shell would; ``ValueError`` where quotes are not closed."""
+    return shlex.split(text)
+
+
 def _words(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        words = shlex.split(value)
+        words = split_words(value)
     except ValueError as error:
         said = str(error).lower()
         raise no(f"cannot be split into words: {said}", "close the quotes, or write a list of words") from None
