@@ -134,17 +134,17 @@ def check(
 
 
 async def _look(store: Secrets, blueprint: Blueprint, kind: str) -> list[dict[str, str]]:
-    from previewbot.core.references import secrets_of
+    from previewbot.core.references import secrets_needed
     from previewbot.core.secrets import Scope, Versions, generated
 
     versions = Versions(await store.versions(Scope(blueprint.app, kind)))
     made = {each.name for each in generated(blueprint)}
     rows = []
-    for service in blueprint.services:
-        for name in secrets_of(service):
-            seal = versions.seal(blueprint, service.name, name)
+    for service, names in secrets_needed(blueprint).items():
+        for name in names:
+            seal = versions.seal(blueprint, service, name)
             state = "made by previewbot" if name in made else f"set ({seal.name.owner})" if seal else "missing"
-            rows.append({"environment": kind, "service": service.name, "name": name, "state": state})
+            rows.append({"environment": kind, "service": service, "name": name, "state": state})
     return rows
 
 

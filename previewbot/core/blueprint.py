@@ -230,6 +230,12 @@ class Blueprint:
     hooks: Hooks = Hooks()
     environments: Mapping[str, Environment] = field(default_factory=dict)
 
+    @property
+    def every_hook(self) -> tuple[Hook, ...]:
+        """All hooks, those that seed a resource among them."""
+        found = (self.hooks.release, *(each.seed for each in self.resources), self.hooks.destroy)
+        return tuple(each for each in found if each)
+
 
 @dataclass(frozen=True, slots=True)
 class Flaw:

@@ -21,6 +21,7 @@ from previewbot.core.blueprint import (
 from previewbot.core.filling import ARGUMENT, Filling, Urls
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import HookPoint, ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
+from previewbot.core.references import resources as resources_in
 from previewbot.core.references import resources_of
 from previewbot.core.resources import Shelf, Spot, server
 from previewbot.core.secrets import Versions, divide
@@ -153,10 +154,9 @@ def host_names(blueprint: Blueprint, number: int, domain: str, suffix: str = "")
 
 def image_of(build: Build, tree: str, repository: int, nonce: str) -> str:
     """Hash everything that goes into an image: the same hash is the same image, whatever commit asks for it."""
-    args = tuple(part for name in sorted(build.args) for part in (name, build.args[name]))
-    return digest(
-        "image-1", str(repository), tree, build.dockerfile, build.target or "", nonce, *args, *build.secrets, length=32
-    )
+    # As one part: where the arguments end and the secrets begin is a part of what goes in.
+    rest = repr((sorted(build.args.items()), build.secrets))
+    return digest("image-2", str(repository), tree, build.dockerfile, build.target or "", nonce, rest, length=32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +252,7 @@ def _job(  # noqa: PLR0917 - each is a part of it
         after=(),
         schedule=None,
         sealed=kept | dict(sealed),
+        needs=tuple(dict.fromkeys((*of.needs, *filling.needs(resources_in(*hook.command))))),
     )
 
 
@@ -275,9 +276,7 @@ def _specify(service: Service, image: str, basis: Basis, filling: Filling) -> Se
         after=service.depends_on,
         sealed={**sealed, **arguments},
         volumes={path: filling.volume(volumes[name]) for name, path in service.volumes.items()},
-        needs=tuple(
-            filling.volume(volumes[name]) for name in resources_of(service) if basis.shelf.serves(volumes[name])
-        ),
+        needs=filling.needs(resources_of(service)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from previewbot.core import resources
@@ -77,6 +77,11 @@ class Filling:
     def volume(self, resource: Resource) -> str:
         """What the volume of a resource is called."""
         return resources.volume(resource, self.versions, self.shelf)
+
+    def needs(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The volumes of those resources of these names that run as servers."""
+        known = {each.name: each for each in self.blueprint.resources}
+        return tuple(self.volume(known[name]) for name in names if self.shelf.serves(known[name]))
 
     def _environment(self) -> Mapping[str, str]:
         if self.environment != PREVIEW:

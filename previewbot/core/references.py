@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from previewbot.core.blueprint import ResourceType, Service
+from previewbot.core.blueprint import Blueprint, Hook, ResourceType, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,21 @@ def _named(scope: str, texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path[1] for path in found if path[0] == scope and len(path) > 1))
 
 
+def secrets_needed(blueprint: Blueprint) -> Mapping[str, tuple[str, ...]]:
+    """The names of all secrets that each service needs: its own, and those of the hooks that run in its place."""
+    hooks = blueprint.every_hook
+    return {
+        each.name: tuple(dict.fromkeys((*secrets_of(each), *secrets(*_commands(hooks, each.name)))))
+        for each in blueprint.services
+    }
+
+
+def _commands(hooks: tuple[Hook, ...], service: str) -> tuple[str, ...]:
+    return tuple(chain.from_iterable(each.command for each in hooks if each.service == service))
+
+
 def secrets_of(service: Service) -> tuple[str, ...]:
-    """The names of all secrets that a service needs: as variables, in its texts, and in its build."""
+    """The names of all secrets that a service needs by itself: as variables, in its texts, and in its build."""
     mounted = service.build.secrets if service.build else ()
     return tuple(dict.fromkeys((*service.secrets, *mounted, *secrets(*_texts(service)))))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from previewbot.core.blueprint import PREVIEW, Blueprint, Resource, ResourceType
 from previewbot.core.ids import Key, slug
-from previewbot.core.references import secrets_of
+from previewbot.core.references import secrets_needed
 
 SHARED = "shared"
 """The owner of what every service of an app may declare."""
@@ -119,20 +119,20 @@ def asked(blueprint: Blueprint) -> frozenset[SecretName]:
     """Where what somebody has to set for it may be: each for its service, or for all of them."""
     return frozenset(
         SecretName(owner, name)
-        for each in blueprint.services
-        for name in secrets_of(each)
+        for service, names in secrets_needed(blueprint).items()
+        for name in names
         if _length(blueprint, name) is None
-        for owner in (each.name, SHARED)
+        for owner in (service, SHARED)
     )
 
 
 def missing(blueprint: Blueprint, versions: Versions) -> Mapping[str, tuple[str, ...]]:
     """The secrets that are not set, and which services wait for each."""
     found: dict[str, tuple[str, ...]] = {}
-    for service in blueprint.services:
-        for name in secrets_of(service):
-            if versions.seal(blueprint, service.name, name) is None:
-                found[name] = (*found.get(name, ()), service.name)
+    for service, names in secrets_needed(blueprint).items():
+        for name in names:
+            if versions.seal(blueprint, service, name) is None:
+                found[name] = (*found.get(name, ()), service)
     return found
 
 

@@ -22,7 +22,8 @@ app: shop
 services:
   web: {build: ., port: 80, secrets: [STRIPE_KEY, SESSION_KEY]}
   worker: {build: ., env: {TOKEN: "${secrets.TOKEN}"}}
-secrets: {SESSION_KEY: {generate: 32}}
+secrets: {SESSION_KEY: {generate: 32}, HOOK_KEY: {}}
+hooks: {release: {service: worker, command: [migrate, "${secrets.HOOK_KEY}"]}}
 environments: {production: {services: {web: {replicas: 2}}}}
 """
 
@@ -79,11 +80,13 @@ def test_the_check_tells_what_is_missing_where_before_anything_is_deployed(tmp_p
         ("preview", "web", "STRIPE_KEY"): "set (shared)",
         ("preview", "web", "SESSION_KEY"): "made by previewbot",
         ("preview", "worker", "TOKEN"): "missing",
+        ("preview", "worker", "HOOK_KEY"): "missing",
         ("production", "web", "STRIPE_KEY"): "missing",
         ("production", "web", "SESSION_KEY"): "made by previewbot",
         ("production", "worker", "TOKEN"): "set (worker)",
+        ("production", "worker", "HOOK_KEY"): "missing",
     }
-    assert "2 missing" in done.stderr
+    assert "4 missing" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from previewbot.core.desire import (
     closed,
     filtered,
     host_names,
+    image_of,
     overlay,
     present,
 )
@@ -128,6 +129,11 @@ def test_everything_that_goes_into_an_image_changes_its_identity(build: Build) -
         for each in (Build(), build)
     ]
     assert images[0] != images[1]
+
+
+def test_the_name_of_a_secret_is_no_argument_of_a_build() -> None:
+    one, two = Build(args={"A": "B"}), Build(secrets=("A", "B"))
+    assert image_of(one, "t", 1, "") != image_of(two, "t", 1, "")
 
 
 def test_a_build_that_two_services_share_is_ordered_once() -> None:

@@ -120,6 +120,42 @@ async def test_what_is_not_set_is_told_by_name_and_nothing_starts_until_it_is(ci
     assert "**Preview is ready**" in city.comment(pull)
 
 
+_HOOKED = """\
+version: 1
+app: shop
+services:
+  web: {build: web, port: 8080}
+resources: {db: {type: postgres, seed: {service: web, command: [fill, "${secrets.SEED_KEY}"]}}}
+secrets: [DEPLOY_KEY, SEED_KEY]
+hooks:
+  release: {service: web, command: [migrate, "${resources.db.url}", "${secrets.DEPLOY_KEY}"]}
+"""
+
+
+async def test_what_only_a_hook_names_is_asked_for_missed_and_told_to_that_hook_alone(city: Town) -> None:
+    await city.secrets.put(PREVIEW, SecretName(SHARED, "SEED_KEY"), Value("seed_4242"))
+    pull = await city.open(files={"previewbot.yaml": _HOOKED})
+    assert "`DEPLOY_KEY` (web)" in city.comment(pull)
+    needs: dict[str, tuple[str, ...]] = {}
+
+    def note(spec: ServiceSpec) -> Behaviour:
+        needs[spec.name] = spec.needs
+        return READY
+
+    city.runtime.behave = note
+    await city.secrets.put(PREVIEW, SecretName("web", "DEPLOY_KEY"), Value("key_4242"))
+    await city.say(pull, "alice", "/redeploy")
+    assert "**Preview is ready**" in city.comment(pull)
+    assert (await _told(city, pull, "hook.release"))["PREVIEWBOT_ARGUMENT_2"] == "key_4242"
+    assert (await _told(city, pull, "seed.db"))["PREVIEWBOT_ARGUMENT_1"] == "seed_4242"
+    (db,) = (await city.observed(pull)).volumes
+    assert needs == {"db": (), "hook.release": (db,), "seed.db": (), "web": ()}, "or it would not reach the database"
+    before = {each.revision for each in (await city.observed(pull)).releases}
+    await city.secrets.put(PREVIEW, SecretName("web", "DEPLOY_KEY"), Value("key_4343"))
+    await city.push(pull, {})
+    assert {each.revision for each in (await city.observed(pull)).releases} != before, "another value, another release"
+
+
 async def test_a_services_own_value_wins_over_the_one_for_all(city: Town) -> None:
     await city.secrets.put(PREVIEW, SecretName("web", "STRIPE_KEY"), Value("sk_web"))
     pull = await city.open(files={"previewbot.yaml": STACK})

@@ -20,8 +20,7 @@ from previewbot.core.blueprint import (
     Secret,
     Service,
 )
-from previewbot.core.references import secrets as secrets_in
-from previewbot.core.references import secrets_of
+from previewbot.core.references import secrets_needed
 from previewbot.wire.blueprint.outline import Outline
 from previewbot.wire.blueprint.shape import BlueprintShape, EnvironmentShape, PreviewsShape
 from previewbot.wire.blueprint.shape_parts import HealthShape, HookShape, ResourceShape, ServiceShape
@@ -33,18 +32,16 @@ def to_core(document: Document, outline: Outline, shape: BlueprintShape, *, fall
     services = tuple(_service(document, outline, name, service) for name, service in shape.services.items())
     hooks = Hooks(_hook(shape.hooks.release), _hook(shape.hooks.destroy))
     resources = tuple(_resource(document, name, resource) for name, resource in shape.resources.items())
-    commands = [each.command for each in (hooks.release, hooks.destroy, *(each.seed for each in resources)) if each]
-    named = {secret for service in services for secret in secrets_of(service)}
-    named |= {secret for command in commands for secret in secrets_in(*command)}
-    return Blueprint(
+    made = Blueprint(
         app=shape.app or fallback_app,
         services=services,
         previews=_filters(shape.previews),
         resources=resources,
-        secrets=_secrets(shape, named),
         hooks=hooks,
         environments={name: _environment(name, each) for name, each in shape.environments.items()},
     )
+    named = {secret for names in secrets_needed(made).values() for secret in names}
+    return replace(made, secrets=_secrets(shape, named))
 
 
 def _filters(shape: PreviewsShape) -> Filters:
