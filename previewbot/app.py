@@ -136,7 +136,7 @@ def open_secrets(settings: Settings) -> Secrets:
     if store == "local" or aws.region is None:
         return _local_secrets(settings)
     of = ParameterSecrets if store == "aws-ssm" else ManagedSecrets
-    return of(Account(aws.region, aws.endpoint_url), aws.prefix, kms_key=aws.kms_key)
+    return of(Account(aws.region, aws.endpoint_url), aws.prefix, settings.instance_name, kms_key=aws.kms_key)
 
 
 def _local_secrets(settings: Settings) -> LocalSecrets:

@@ -297,6 +297,9 @@ class Secrets(Protocol):
     async def forget(self, scope: Scope) -> int:
         """Delete and count what was made for one environment alone; ``ValueError`` for any other scope."""
 
+    async def keys(self) -> frozenset[Key]:
+        """List every environment that has anything made for it alone there; that may be some minutes old."""
+
     async def check(self) -> str:
         """Describe the store in a line; ``Transient`` or ``Refused`` where it cannot be used."""
 
@@ -317,6 +320,9 @@ class Cloud(Protocol):
 
     async def delete(self, key: Key) -> bool:
         """Delete everything of an environment; ``False`` where there was too much of it for one call."""
+
+    async def keys(self) -> frozenset[Key]:
+        """List every environment that has anything there; that may be some minutes old."""
 
     async def check(self) -> str:
         """Describe the account in a line; ``Transient`` or ``Refused`` where it cannot be used."""

@@ -37,6 +37,11 @@ class Cloud:
         own = digest("cloud-1", self.account, self.instance, str(key), length=12)
         return "-".join((self.prefix, *((str(key),) if len(str(key)) <= _LONGEST_KEY else ()), own, ""))
 
+    def key_of(self, name: str) -> Key | None:
+        """Whose a name is; ``None`` where it is of another previewbot, or no name of anything that is made."""
+        key = Key.parse("-".join(name.removeprefix(f"{self.prefix}-").split("-")[:3]))
+        return key if key and name.startswith(self.head(key)) else None
+
     def name(self, key: Key, resource: str) -> str:
         """The name of a resource, and of the user who alone may use it."""
         head = self.head(key)

@@ -58,6 +58,11 @@ class Absent:
     reason: Reason
     detail: str | None = None
 
+    @property
+    def is_final(self) -> bool:
+        """Whether its pull request is over, or cannot be seen any more; anything else may pass."""
+        return self.reason in (Reason.CLOSED, Reason.MERGED, Reason.UNINSTALLED)
+
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:

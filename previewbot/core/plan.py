@@ -68,13 +68,11 @@ def _since(before: Status | None, after: Status) -> Status:
 
 # --- nothing should run ---------------------------------------------------------------------------------------------
 
-_OVER = (Reason.CLOSED, Reason.MERGED, Reason.UNINSTALLED)
-
 
 def _absent(situation: Situation, absent: Absent) -> Plan:
     cancels = tuple(CancelBuild(image) for image in sorted(situation.building))
     status = Status(
-        state=State.GONE if absent.reason in _OVER else State.SKIPPED,
+        state=State.GONE if absent.is_final else State.SKIPPED,
         reason=absent.reason,
         since=situation.now,
         detail=absent.detail,
@@ -85,7 +83,10 @@ def _absent(situation: Situation, absent: Absent) -> Plan:
     )
     if situation.observed.is_empty and not cancels and situation.record.keeps_secrets:
         # Last: what still ran could still have used them.
-        return Plan((ForgetSecrets(),), replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN), SAFETY_NET)
+        before = situation.record.status
+        is_told = before is not None and before.state is State.GONE
+        removing = status if is_told else replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN)
+        return Plan((ForgetSecrets(),), removing, SAFETY_NET)
     if situation.observed.is_empty and not cancels:
         return Plan((), status)
     if (farewell := _farewell(situation)) is not None:

@@ -19,7 +19,7 @@ PASSWORD = "password"  # noqa: S105 - the name of one  # nosec B105
 ACCESS_KEY = "access-key"
 """The name under which a cloud knows whoever has the password."""
 _PASSWORD_LENGTH = 32
-_NO_APP = "_"
+NO_APP = "_"
 """Stands where an app does, and is the name of none."""
 _WITHOUT_PASSWORD = (ResourceType.VOLUME,)
 
@@ -35,7 +35,7 @@ class Scope:
     @classmethod
     def own(cls, key: Key) -> Scope:
         """Of what was made for one environment: it stays whatever the app is called, as the data does that it opens."""
-        return cls(_NO_APP, PREVIEW, str(key))
+        return cls(NO_APP, PREVIEW, str(key))
 
     def __str__(self) -> str:
         """``shop/preview``, ``_/preview/~pr-7-42``: the folder in every store."""
@@ -127,11 +127,11 @@ def asked(blueprint: Blueprint) -> frozenset[SecretName]:
 
 
 def missing(blueprint: Blueprint, versions: Versions) -> Mapping[str, tuple[str, ...]]:
-    """The secrets that are not set, and which services wait for each."""
+    """The secrets that are not set by those who have to, and which services wait for each."""
     found: dict[str, tuple[str, ...]] = {}
     for service, names in secrets_needed(blueprint).items():
         for name in names:
-            if versions.seal(blueprint, service, name) is None:
+            if _length(blueprint, name) is None and versions.seal(blueprint, service, name) is None:
                 found[name] = (*found.get(name, ()), service)
     return found
 

@@ -125,11 +125,8 @@ class Actor:
                     await self.world.runtime.remove_volumes(record.key, names)
             case ForgetSecrets():
                 with self._counted(action, record.key):
-                    # What a cloud has goes first: without its credentials nobody would know that it is there.
-                    if self.world.cloud and not await self.world.cloud.delete(record.key):
-                        return record
-                    await vault.forget(self.world, record)
-                return replace(record, keeps_secrets=False)
+                    keeps = not await vault.forget(self.world, record.key)
+                return replace(record, keeps_secrets=keeps)
             case DeleteEnvironment():
                 await self.errands.settle()
                 with self._counted(action, record.key):

@@ -14,6 +14,7 @@ from previewbot.core.desire import Absent, Desired
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, PullRequest, Reason, Record, Removed, State, Status
+from previewbot.engine import vault
 from previewbot.engine.act import Actor
 from previewbot.engine.approach import Approach
 from previewbot.engine.bells import Bell, Bells
@@ -65,6 +66,9 @@ class Reconciler:
             record = record if record.redeploy == before else replace(record, triggered_at=touched_at)
         desired: Desired
         desired, record = (forbidden, record) if forbidden else await self._desire(pull, record)
+        if forbidden and forbidden.is_final and not record.keeps_secrets:
+            # Whatever is remembered: there may have been another memory.
+            record = replace(record, keeps_secrets=await vault.remains(world, key))
         ledger = Ledger(world.store, record)
         async with Errands(bell) as errands, Voice(publisher, pull, ledger, bell) as voice:
             actor = Actor(world, errands, self._finished)

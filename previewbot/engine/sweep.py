@@ -17,6 +17,7 @@ import structlog
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key, Survey, Topic
 from previewbot.core.model import Record, State
+from previewbot.engine import vault
 from previewbot.engine.bells import Bells
 from previewbot.engine.world import Policy, World
 from previewbot.ports import PullSummary, Repair
@@ -52,7 +53,8 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Do all parts of one sweep; one that fails is tried again by the next sweep."""
-        for part in (self._survey_all, self._touch_orphans, self._redeliver, self._discard_images, self._forget):
+        parts = (self._survey_all, self._touch_orphans, self._touch_secrets, self._redeliver)
+        for part in (*parts, self._discard_images, self._forget):
             await self._each(part)
 
     async def _each(self, part: Callable[[], Awaitable[None]]) -> None:
@@ -72,9 +74,18 @@ class Sweeper:
 
     async def _touch_orphans(self) -> None:
         """Look at everything that runs but that no living record tells of."""
-        running = await self.world.runtime.keys() | await self.world.front_door.keys()
+        await self._take_in(await self.world.runtime.keys() | await self.world.front_door.keys())
+
+    async def _touch_secrets(self) -> None:
+        """Look at everything for which secrets, or anything in a cloud, are kept though no living record tells of it.
+
+        A list of these may be old, and name what is gone: then there is nothing to do.
+        """
+        await self._take_in(await vault.kept(self.world))
+
+    async def _take_in(self, found: Collection[Key]) -> None:
         alive = {each.key for each in await self.world.store.records() if _is_alive(each)}
-        orphans = running - alive
+        orphans = set(found) - alive
         if orphans:
             log.info("orphans", count=len(orphans))
             self.world.meter.repaired(Repair.ORPHAN, len(orphans))

@@ -15,7 +15,18 @@ from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import ImageOrder, Reason, Record, ReleaseSpec
 from previewbot.core.resources import Shelf
-from previewbot.core.secrets import Scope, Seal, SecretName, Versions, asked, credentials, generated, open_all, seals
+from previewbot.core.secrets import (
+    Scope,
+    Seal,
+    SecretName,
+    Versions,
+    asked,
+    credentials,
+    generated,
+    missing,
+    open_all,
+    seals,
+)
 from previewbot.engine.world import World
 from previewbot.ports import Sealed, Secrets, Value
 
@@ -24,23 +35,26 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 async def look(world: World, record: Record, blueprint: Blueprint, shelf: Shelf) -> tuple[Versions, Record]:
-    """Find which secrets there are, and make those that are made for each environment; saves the record before that."""
+    """Find which secrets there are, and make those that are made for each environment; saves the record before that.
+
+    Nothing is made for what cannot start, since somebody has to set a secret first.
+    """
     record = replace(record, app=blueprint.app)
     wished = asked(blueprint)
     shared = await world.secrets.versions(Scope(blueprint.app, PREVIEW), wished) if wished else {}
     wanted = generated(blueprint, shelf.clouds)
     clouds = [each for each in blueprint.resources if shelf.clouds(each)]
-    if not wanted and not clouds:
+    if missing(blueprint, Versions(shared)) or not (wanted or clouds):
         return Versions(shared), record
     own = Scope.own(record.key)
     names = wanted.keys() | {name for each in clouds for name in credentials(each.name)}
-    there = dict(await world.secrets.versions(own, names))
-    lacking = {name: length for name, length in wanted.items() if name not in there}
-    strange = [each for each in clouds if not there.keys() >= set(credentials(each.name))]
-    if (lacking or strange) and not record.keeps_secrets:
+    if not record.keeps_secrets:
         # Known to be there before they are: whatever ends this process now, they go with the environment.
         record = replace(record, keeps_secrets=True)
         await world.store.save(record)
+    there = dict(await world.secrets.versions(own, names))
+    lacking = {name: length for name, length in wanted.items() if name not in there}
+    strange = [each for each in clouds if not there.keys() >= set(credentials(each.name))]
     for name, length in lacking.items():
         there[name] = await world.secrets.put(own, name, generate(length))
     for resource in strange:
@@ -93,9 +107,28 @@ async def values(secrets: Secrets, record: Record) -> Collection[str]:
     return found
 
 
-async def forget(world: World, record: Record) -> None:
-    """Delete what was made for one environment alone."""
-    await world.secrets.forget(Scope.own(record.key))
+async def remains(world: World, key: Key) -> bool:
+    """Whether anything may be left that was made for an environment which no record tells of."""
+    try:
+        return bool(await world.secrets.versions(Scope.own(key))) or bool(
+            world.cloud and key in await world.cloud.keys()
+        )
+    except (Transient, Refused):  # whatever runs can go meanwhile
+        return True
+
+
+async def kept(world: World) -> frozenset[Key]:
+    """Every environment for which anything was made."""
+    return await world.secrets.keys() | (await world.cloud.keys() if world.cloud else frozenset())
+
+
+async def forget(world: World, key: Key) -> bool:
+    """Delete what was made for one environment alone; ``False`` where there was too much of it for one call."""
+    # What a cloud has goes first: without its credentials nobody would know that it is there.
+    if world.cloud and not await world.cloud.delete(key):
+        return False
+    await world.secrets.forget(Scope.own(key))
+    return True
 
 
 async def _read(world: World, key: Key, app: str, wanted: Collection[Seal]) -> Mapping[Seal, Value]:

@@ -40,6 +40,18 @@ async def test_two_environments_have_other_credentials_and_one_goes_without_the_
     assert await made.delete(OTHER)
 
 
+async def test_it_lists_the_environments_that_have_anything(made: Cloud) -> None:
+    assert await made.keys() == frozenset()
+    await made.provide(KEY, "shop", FILES)
+    await made.provide(KEY, "shop", JOBS)
+    await made.provide(OTHER, "shop", JOBS)
+    assert await made.keys() == {KEY, OTHER}
+    assert await made.delete(KEY)
+    assert await made.keys() == {OTHER}
+    assert await made.delete(OTHER)
+    assert await made.keys() == frozenset()
+
+
 async def test_it_describes_itself_and_shows_no_secret_by_accident(made: Cloud) -> None:
     assert await made.check()
     credentials = await made.provide(KEY, "shop", FILES)

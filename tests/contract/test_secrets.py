@@ -32,7 +32,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Secrets:
         "parameter-store": ParameterSecrets,
         "secrets-manager": ManagedSecrets,
     }
-    return of[request.param](account, f"p{uuid.uuid4().hex[:10]}")
+    return of[request.param](account, f"p{uuid.uuid4().hex[:10]}", "main")
 
 
 async def test_what_is_put_is_read_back_to_the_letter(store: Secrets) -> None:
@@ -71,6 +71,33 @@ async def test_an_environments_own_are_forgotten_at_once_and_no_others_can_be(st
     with pytest.raises(ValueError, match="one environment"):
         await store.forget(PREVIEW)
     assert set(await store.versions(PREVIEW)) == {TOKEN}
+
+
+async def test_it_lists_the_environments_that_have_anything_of_their_own(store: Secrets) -> None:
+    key, other = Key(7, 42), Key(7, 4)
+    await store.put(PREVIEW, TOKEN, Value("x"))
+    assert await store.keys() == frozenset()
+    for each in (key, other):
+        await store.put(Scope.own(each), SecretName("db", "password"), Value("x"))
+        await store.put(Scope.own(each), SecretName(SHARED, "SESSION_KEY"), Value("x"))
+    assert await store.keys() == {key, other}
+    await store.forget(Scope.own(key))
+    assert await store.keys() == {other}
+
+
+async def test_two_previewbots_in_one_place_of_the_cloud_see_nothing_that_is_the_others_own(
+    aws_account: Account,
+) -> None:
+    for kind in (ParameterSecrets, ManagedSecrets):
+        prefix, key = f"p{uuid.uuid4().hex[:10]}", Key(7, 42)
+        one, two = kind(aws_account, prefix, "one"), kind(aws_account, prefix, "two")
+        for each in (one, two):
+            await each.put(Scope.own(key), TOKEN, Value("x"))
+        await one.put(PREVIEW, TOKEN, Value("of both"))
+        assert await one.forget(Scope.own(key)) == 1
+        assert await one.keys() == frozenset()
+        assert await two.keys() == {key}
+        assert set(await two.versions(PREVIEW)) == {TOKEN}
 
 
 async def test_writers_at_once_lose_nothing(store: Secrets) -> None:

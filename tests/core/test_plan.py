@@ -10,10 +10,10 @@ from itertools import pairwise, product
 import pytest
 
 from previewbot.core import retry, stages
-from previewbot.core.actions import WORLD_CHANGED, FailRelease, Plan, Route, StartBuild, StartRelease
+from previewbot.core.actions import WORLD_CHANGED, FailRelease, ForgetSecrets, Plan, Route, StartBuild, StartRelease
 from previewbot.core.blueprint import Blueprint, Flaw, Hook, Hooks, Kind, Resource, ResourceType
 from previewbot.core.desire import Absent, Address, Basis, Desired, Present, Unchanged, host_names, present
-from previewbot.core.model import BuildRecord, BuildState, Instance, InstanceState, Reason, ReleaseSpec, State
+from previewbot.core.model import BuildRecord, BuildState, Instance, InstanceState, Reason, Record, ReleaseSpec, State
 from previewbot.core.secrets import SecretName, Versions
 from tests.core.facts import API, BLUEPRINT, COMMIT, KEY, NOW, OLDER, PULL, WEB
 from tests.core.toy import Toy, settle
@@ -507,6 +507,19 @@ def test_everything_goes_with_the_environment() -> None:
     settle(toy, _with_database(NEW))
     assert settle(toy, Absent(Reason.CLOSED)).status.state is State.GONE
     assert (toy.running, toy.volumes) == ({}, set())
+
+
+def test_what_was_made_elsewhere_goes_last_also_where_it_is_found_after_the_end() -> None:
+    toy = Toy(record=Record(KEY, keeps_secrets=True))
+    settle(toy, OLD)
+    assert ForgetSecrets() not in toy.step(Absent(Reason.CLOSED)).actions, "what runs could still use it"
+    end = settle(toy, Absent(Reason.CLOSED)).status
+    assert not toy.record.keeps_secrets
+    toy.record = replace(toy.record, keeps_secrets=True)
+    toy.pass_time()
+    again = toy.step(Absent(Reason.CLOSED))
+    assert (again.actions, again.status) == ((ForgetSecrets(),), end), "it ended when it ended"
+    assert settle(toy, Absent(Reason.CLOSED)).status == end
 
 
 def test_the_time_since_when_a_state_holds_outlives_further_looks() -> None:

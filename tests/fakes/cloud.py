@@ -33,5 +33,8 @@ class FakeCloud:
         self.there = {each: type_ for each, type_ in self.there.items() if each[0] != key}
         return True
 
+    async def keys(self) -> frozenset[Key]:
+        return frozenset(key for key, _ in self.there)
+
     async def check(self) -> str:
         return "a cloud in memory"

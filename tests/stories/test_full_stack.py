@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from previewbot.core.ids import Key
 from previewbot.core.model import InstanceState, Observed, ServiceSpec, Size
 from previewbot.core.resources import Shelf
 from previewbot.core.secrets import SHARED, Scope, SecretName
@@ -210,6 +211,47 @@ async def test_nothing_made_for_it_is_left_when_it_closes(city: Town) -> None:
     assert set(city.secrets.everything()) == {PREVIEW, Scope("shop", "production")}
     assert (await city.observed(pull)).is_empty
     assert "**Preview removed**" in city.comment(pull)
+
+
+async def test_a_lost_record_leaves_nothing_behind_whether_its_pull_request_is_open_or_closed_meanwhile(
+    city: Town,
+) -> None:
+    pull, other = [await city.open(files={"previewbot.yaml": STACK, "web/x": each}) for each in "12"]
+    await city.store.forget(city.key(pull))
+    await city.push(pull, {"web/x": "3"})
+    assert (await city.record(pull)).keeps_secrets
+    city.github.hooks.lose = True
+    for each in (pull, other):
+        await city.store.forget(city.key(each))
+        city.github.close(city.hosted, each)
+    await city.sweep()
+    assert set(city.secrets.everything()) == {PREVIEW, Scope("shop", "production")}
+
+
+async def test_secrets_whose_environment_and_record_are_gone_are_found_by_the_sweep(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    told = city.comment(pull)
+    await city.secrets.put(Scope.own(city.key(pull)), SecretName("db", "password"), Value("left behind"))
+    await city.sweep()
+    assert set(city.secrets.everything()) == {PREVIEW, Scope("shop", "production")}
+    assert city.comment(pull) == told
+    await city.secrets.put(Scope.own(Key(999, 1)), SecretName("db", "password"), Value("of a repository that is gone"))
+    await city.sweep()
+    assert set(city.secrets.everything()) == {PREVIEW, Scope("shop", "production")}
+
+
+async def test_a_store_that_does_not_answer_keeps_no_container_running(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    await city.store.forget(city.key(pull))
+    city.secrets.is_away = True
+    city.github.close(city.hosted, pull)
+    await city.pass_time(timedelta(minutes=1))
+    assert (await city.observed(pull)).is_empty
+    city.secrets.is_away = False
+    await city.settle()
+    assert set(city.secrets.everything()) == {PREVIEW, Scope("shop", "production")}
 
 
 async def test_who_names_another_app_does_not_get_its_secrets(city: Town) -> None:

@@ -63,6 +63,17 @@ class AwsCloud:
         )
         return not any(kept)
 
+    async def keys(self) -> frozenset[Key]:
+        """See ``Cloud.keys``."""
+        head = f"{self._cloud.prefix}-"
+        found = await asyncio.gather(
+            call("a list of buckets", lambda: buckets.named(self._s3, head)),
+            call("a list of queues", lambda: queues.named(self._sqs, head)),
+            call("a list of users", lambda: users.named(self._iam, head)),
+        )
+        names = (name.rpartition("/")[2] for each in found for name in each)
+        return frozenset(key for name in names if (key := self._cloud.key_of(name)))
+
     async def check(self) -> str:
         """See ``Cloud.check``: the account is the configured one, and its buckets, queues and users can be listed."""
         found = await call(

@@ -14,7 +14,7 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from previewbot.core.errors import Refused, Transient
+from previewbot.core.ids import Key
 from previewbot.core.secrets import Scope, SecretName
 from previewbot.ports import Value
 
@@ -97,6 +98,11 @@ class LocalSecrets:
             return len(gone)
 
         return await asyncio.to_thread(self._change, drop)
+
+    async def keys(self) -> frozenset[Key]:
+        """See ``Secrets.keys``."""
+        parts = (full.split("/") for full in await asyncio.to_thread(self._read))
+        return frozenset(key for each in parts if (key := _key_of(each)))
 
     async def check(self) -> str:
         """See ``Secrets.check``: every box is opened once, so that a wrong key shows before it is needed."""
@@ -179,6 +185,12 @@ class LocalSecrets:
 
 def _full(scope: Scope, name: SecretName) -> str:
     return f"{scope}/{name}"
+
+
+def _key_of(parts: Sequence[str]) -> Key | None:
+    """The environment that alone has a secret."""
+    key = Key.parse(parts[2].removeprefix("~"))
+    return key if key and "/".join(parts[:3]) == str(Scope.own(key)) else None
 
 
 def _within(entries: _Entries, scope: Scope) -> Mapping[SecretName, dict[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any
 from previewbot.adapters.aws.session import Account, Client, call
 from previewbot.adapters.secrets.places import Places
 from previewbot.core.errors import Refused
+from previewbot.core.ids import Key
 from previewbot.core.secrets import Scope, SecretName
 from previewbot.ports import Value
 
@@ -27,13 +28,13 @@ _LARGEST = 8192
 class ParameterSecrets:
     """A ``ports.Secrets`` in one account and region; ``kms_key`` encrypts, instead of AWS's own key."""
 
-    def __init__(self, account: Account, prefix: str, *, kms_key: str | None = None) -> None:
-        self._account, self._places, self._kms_key = account, Places(prefix), kms_key
+    def __init__(self, account: Account, prefix: str, instance: str, *, kms_key: str | None = None) -> None:
+        self._account, self._places, self._kms_key = account, Places(prefix, instance), kms_key
 
     async def versions(self, scope: Scope, names: Collection[SecretName] | None = None) -> Mapping[SecretName, str]:
         """See ``Secrets.versions``."""
         if names is None:
-            found = await call(f"the list of {self._places.folder(scope)}", lambda: self._list(scope))
+            found = await self._list(self._places.folder(scope))
         else:
             found = await self._read(scope, names, decrypt=False)
         return self._places.within(scope, {each["Name"]: _version(each) for each in found})
@@ -65,8 +66,11 @@ class ParameterSecrets:
         """See ``Secrets.forget``."""
         if scope.environment is None:
             raise ValueError("only what was made for one environment is forgotten as a whole")
-        found = await call(f"the list of {self._places.folder(scope)}", lambda: self._list(scope))
-        return await self._delete([each["Name"] for each in found])
+        return await self._delete([each["Name"] for each in await self._list(self._places.folder(scope))])
+
+    async def keys(self) -> frozenset[Key]:
+        """See ``Secrets.keys``."""
+        return self._places.keys(each["Name"] for each in await self._list(self._places.own))
 
     async def check(self) -> str:
         """See ``Secrets.check``: whether it may be listed."""
@@ -74,11 +78,14 @@ class ParameterSecrets:
         await call(f"the list of {folder}", lambda: self._ssm.get_parameters_by_path(Path=folder, MaxResults=1))
         return f"Parameter Store in {self._account.region}, below /{self._places.prefix}"
 
-    def _list(self, scope: Scope) -> list[dict[str, Any]]:
-        pages = self._ssm.get_paginator("get_parameters_by_path").paginate(
-            Path=self._places.folder(scope), Recursive=True, WithDecryption=False
-        )
-        return [each for page in pages for each in page["Parameters"]]
+    async def _list(self, folder: str) -> list[dict[str, Any]]:
+        def ask() -> list[dict[str, Any]]:
+            pages = self._ssm.get_paginator("get_parameters_by_path").paginate(
+                Path=folder, Recursive=True, WithDecryption=False
+            )
+            return [each for page in pages for each in page["Parameters"]]
+
+        return await call(f"the list of {folder}", ask)
 
     async def _read(self, scope: Scope, names: Collection[SecretName], *, decrypt: bool) -> list[dict[str, Any]]:
         def ask(paths: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,15 +1,17 @@
 """Where a secret is in a store of the cloud: ``/<prefix>/<app>/<kind>/<service or shared>/<NAME>``.
 
-What was made for one environment alone is beside its kind, in ``<kind>.<key>``: a question for all of a kind never
-meets it, and a rule for one kind never lets anybody near another.
+What was made for one environment alone is in a folder that no app has, below its kind: a rule for one kind never lets
+anybody near another. It names the previewbot that made it, since others may work with the same prefix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from previewbot.core.secrets import Scope, SecretName
+from previewbot.core.blueprint import PREVIEW
+from previewbot.core.ids import Key
+from previewbot.core.secrets import NO_APP, Scope, SecretName
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +19,18 @@ class Places:
     """The paths of one prefix."""
 
     prefix: str
+    instance: str
+    """Whose environments' own are meant."""
 
     def folder(self, scope: Scope) -> str:
         """The folder of a scope, without a slash at its end."""
-        kind = f"{scope.kind}.{scope.environment}" if scope.environment else scope.kind
-        return f"/{self.prefix}/{scope.app}/{kind}"
+        own = f"/{self.instance}/{scope.environment}" if scope.environment else ""
+        return f"/{self.prefix}/{scope.app}/{scope.kind}{own}"
+
+    @property
+    def own(self) -> str:
+        """The folder of everything that was made for single environments."""
+        return f"/{self.prefix}/{NO_APP}/{PREVIEW}/{self.instance}"
 
     def path(self, scope: Scope, name: SecretName) -> str:
         """The whole path of a secret."""
@@ -32,3 +41,9 @@ class Places:
         head = f"{self.folder(scope)}/"
         parts = {path: path.removeprefix(head).split("/") for path in found if path.startswith(head)}
         return {SecretName(*own): found[path] for path, own in parts.items() if len(own) == 2}  # noqa: PLR2004
+
+    def keys(self, paths: Iterable[str]) -> frozenset[Key]:
+        """The environments whose own are at some paths."""
+        head = f"{self.own}/"
+        names = {path.removeprefix(head).partition("/")[0] for path in paths if path.startswith(head)}
+        return frozenset(key for each in names if (key := Key.parse(each)))

@@ -14,6 +14,7 @@ from typing import Any
 from previewbot.adapters.aws.session import Account, Client, call
 from previewbot.adapters.secrets.places import Places
 from previewbot.core.errors import Refused
+from previewbot.core.ids import Key
 from previewbot.core.secrets import Scope, SecretName
 from previewbot.ports import Value
 
@@ -28,16 +29,16 @@ _DAYS = 7
 class ManagedSecrets:
     """A ``ports.Secrets`` in one account and region; ``kms_key`` encrypts, instead of AWS's own key."""
 
-    def __init__(self, account: Account, prefix: str, *, kms_key: str | None = None) -> None:
-        self._account, self._places, self._kms_key = account, Places(prefix), kms_key
+    def __init__(self, account: Account, prefix: str, instance: str, *, kms_key: str | None = None) -> None:
+        self._account, self._places, self._kms_key = account, Places(prefix, instance), kms_key
         self._made: set[str] = set()
         """What no list may have yet."""
 
     async def versions(self, scope: Scope, names: Collection[SecretName] | None = None) -> Mapping[SecretName, str]:
         """See ``Secrets.versions``."""
         if names is None:
-            paths = set(await call(f"the list of {self._places.folder(scope)}", lambda: self._list(scope)))
-            names = self._places.within(scope, dict.fromkeys(paths | self._made, ""))
+            paths = await self._list(self._places.folder(scope))
+            names = self._places.within(scope, dict.fromkeys(paths, ""))
         told = await asyncio.gather(*(self._describe(self._places.path(scope, each)) for each in names))
         return {name: version for name, version in zip(names, told, strict=True) if version is not None}
 
@@ -74,15 +75,22 @@ class ManagedSecrets:
             await call(f"the deletion of {path}", forced)
         return len(there)
 
+    async def keys(self) -> frozenset[Key]:
+        """See ``Secrets.keys``."""
+        return self._places.keys(await self._list(self._places.own))
+
     async def check(self) -> str:
         """See ``Secrets.check``: whether it may be listed."""
         await call("the list of secrets", lambda: self._sm.list_secrets(MaxResults=1))
         return f"Secrets Manager in {self._account.region}, below /{self._places.prefix}"
 
-    def _list(self, scope: Scope) -> list[str]:
-        begin = [{"Key": "name", "Values": [f"{self._places.folder(scope)}/"]}]
-        pages = self._sm.get_paginator("list_secrets").paginate(Filters=begin)
-        return [each["Name"] for page in pages for each in page["SecretList"]]
+    async def _list(self, folder: str) -> set[str]:
+        def ask() -> set[str]:
+            begin = [{"Key": "name", "Values": [f"{folder}/"]}]
+            pages = self._sm.get_paginator("list_secrets").paginate(Filters=begin)
+            return {each["Name"] for page in pages for each in page["SecretList"]}
+
+        return await call(f"the list of {folder}", ask) | self._made
 
     async def _describe(self, path: str) -> str | None:
         """The current version, or ``None`` where there is none, or none any more."""

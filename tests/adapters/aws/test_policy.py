@@ -33,11 +33,12 @@ async def in_cloud(account: Account, cloud: Cloud) -> None:
     made = AwsCloud(account, cloud)
     for each in (FILES, JOBS):
         await made.provide(KEY, "shop", each)
+    assert await made.keys() == {KEY}
     await made.delete(KEY)
 
 
 async def in_store(account: Account, kind: Kind) -> None:
-    store = kind(account, f"p{uuid.uuid4().hex[:10]}")
+    store = kind(account, f"p{uuid.uuid4().hex[:10]}", "main")
     scope, own, name = Scope("shop", "preview"), Scope.own(KEY), SecretName(SHARED, "TOKEN")
     await store.check()
     for _ in range(2):
@@ -47,6 +48,7 @@ async def in_store(account: Account, kind: Kind) -> None:
             assert await store.values(each, [name])
         await store.versions(scope)
         await store.remove(scope, name)
+    assert await store.keys() == {KEY}
     await store.forget(own)
 
 
