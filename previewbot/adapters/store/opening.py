@@ -10,10 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy import URL, Connection, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from previewbot.adapters.store.database import Database
@@ -25,6 +22,7 @@ _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
 }
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATING = 0x70726576  # the number of the PostgreSQL lock that two processes queue at
 
 
@@ -76,13 +74,21 @@ def upgrade(connection: Connection) -> None:
     """Run the missing migrations in the transaction of a connection."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATING})
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    if inspect(connection).has_table("alembic_version"):
+        schema = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        if schema == _newest():
+            return
+    from previewbot.adapters.store.migrating import migrate_to_newest  # noqa: PLC0415 - most starts need none of it
+
     try:
-        command.upgrade(config, "head")
-    except CommandError as error:
+        migrate_to_newest(connection, _MIGRATIONS)
+    except ValueError as error:
         raise _refused(f"the database belongs to another version of previewbot: {error}") from error
+
+
+def _newest() -> str:
+    """The number of the newest migration, as its file is named: ``v0002_arguments.py`` is ``0002``."""
+    return max(each.name[1:5] for each in (_MIGRATIONS / "versions").glob("v[0-9]*_*.py"))
 
 
 def _examine(file: Path) -> None:

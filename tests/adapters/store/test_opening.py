@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from previewbot.adapters.store import migrate, open_store
+from previewbot.adapters.store import migrate, migrations, open_store
 from previewbot.adapters.store.opening import opened
 from previewbot.adapters.store.tables import metadata
 from previewbot.core.errors import Refused, Transient
@@ -70,6 +71,18 @@ async def test_migrating_twice_is_migrating_once_and_keeps_what_is_there(databas
     await migrate(database_url)
     async with open_store(database_url) as store:
         assert await store.next_due() == NOW
+
+
+async def test_a_database_that_is_up_to_date_is_opened_without_what_migrates(sqlite_url: str) -> None:
+    await migrate(sqlite_url)
+    opening = "import asyncio, sys; from previewbot.adapters.store import describe; "
+    opening += "print(asyncio.run(describe(sys.argv[1]))); sys.exit('alembic' in sys.modules)"
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", opening, sqlite_url], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    newest = ScriptDirectory(str(Path(migrations.__file__).parent)).get_current_head()
+    assert f"schema {newest}" in done.stdout
 
 
 async def test_a_schema_of_the_future_is_refused(database_url: str) -> None:
