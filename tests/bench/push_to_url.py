@@ -3,6 +3,7 @@
 Run ``python -m tests.bench.push_to_url [--pushes N] [--json]``. All sides use the same machine, engine, sample app and
 base image, one after the other in each round, so that what else the machine does hits them all. What the scripts do,
 and why, is told in ``tests.bench.floor``: ``whole`` does the same job as previewbot, ``bare`` cares for half the app.
+The memory is that of the whole process of ``previewbot serve``: at rest, and after everything.
 """
 
 from __future__ import annotations
@@ -39,11 +40,13 @@ class Figures:
     whole: list[float] = field(default_factory=list)
     building: list[float] = field(default_factory=list)
     """From the delivery to the comment that names the commit."""
+    memory: list[float] = field(default_factory=list)
+    """Megabytes that previewbot holds, at rest and after all pushes."""
 
 
 async def measure(stage: Stage, pushes: int) -> Figures:
     """One push a round for previewbot and one for each script, in turn."""
-    github, figures = stage.github, Figures()
+    github, figures = stage.github, Figures(memory=[_resident(stage)])
     pull = await github.open_pull(stage.repository, author="alice", title="x", files={sample.GREETING: "warm\n"})
     visitor = Visitor(stage, pull)
     await until("the first release", lambda: visitor.serves(pull.sha))
@@ -61,7 +64,14 @@ async def measure(stage: Stage, pushes: int) -> Figures:
                 seconds.append(await asyncio.to_thread(script.deploy, sha))
         for script, _ in scripts:
             await asyncio.to_thread(script.end)
+    figures.memory.append(_resident(stage))
     return figures
+
+
+def _resident(stage: Stage) -> float:
+    assert stage.process
+    status = Path(f"/proc/{stage.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 async def _push(stage: Stage, visitor: Visitor, text: str, figures: Figures) -> None:
@@ -107,6 +117,8 @@ def summary(figures: Figures) -> dict[str, float]:
         "above_bare_p50": mine - bare,
         "building_comment_p50": statistics.median(figures.building),
         "building_comment_max": max(figures.building),
+        "memory_at_rest_mb": figures.memory[0],
+        "memory_after_mb": figures.memory[-1],
     }
 
 
