@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,14 @@ class Schedule:
         return "\n".join((self.cron, self.timezone, self.concurrency, str(self.history), state))
 
     @classmethod
-    def read(cls, text: str) -> Schedule:
-        """Read what ``written`` wrote."""
-        cron, timezone, concurrency, history, enabled = text.split("\n")
-        return cls(cron, timezone, Concurrency(concurrency), int(history), enabled == "on")
+    def read(cls, text: str) -> Schedule | None:
+        """Read what ``written`` wrote; nothing else is one, whoever wrote it."""
+        try:
+            cron, timezone, concurrency, history, enabled = text.split("\n")
+            ZoneInfo(timezone)
+            return cls(cron, timezone, Concurrency(concurrency), int(history), enabled == "on")
+        except (ValueError, LookupError, OSError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,6 +10,10 @@ from zoneinfo import ZoneInfo
 from previewbot.core.blueprint import Concurrency, Schedule
 from previewbot.core.crontab import Crontab, parse
 from previewbot.core.model import InstanceState, Running
+
+MINUTE = timedelta(minutes=1)
+_LONGEST_GAP = timedelta(hours=1)
+"""What was missed longer ago is not made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +56,31 @@ def run_name(minute: datetime) -> str:
     return f"{minute:%Y%m%d%H%M}"
 
 
-def turns(running: Running, minute: datetime) -> Sequence[Turn]:
-    """Say what every cron service of the release that serves comes to at a minute; what was missed is not made up."""
-    found = (_turn(each.service, each.schedule, running, minute) for each in running.instances if each.schedule)
+def turns(running: Running, minute: datetime, since: datetime) -> Sequence[Turn]:
+    """Say what every cron service of the release that serves comes to at a minute.
+
+    ``since`` is the last minute at which this was asked: of what came after that, the last run of each is made up.
+    """
+    minutes = tuple(_back(minute, max(since, minute - _LONGEST_GAP)))
+    found = (_turn(each.service, each.schedule, running, minutes) for each in running.instances if each.schedule)
     return tuple(turn for turn in found if turn.begin or turn.end)
 
 
-def _turn(service: str, schedule: Schedule, running: Running, minute: datetime) -> Turn:
+def _back(minute: datetime, since: datetime) -> Iterator[datetime]:
+    """The minutes after a minute up to another, the newest first."""
+    while minute > since:
+        yield minute
+        minute -= MINUTE
+
+
+def _turn(service: str, schedule: Schedule, running: Running, minutes: Sequence[datetime]) -> Turn:
     runs = sorted((each for each in running.runs if each.service == service), key=lambda each: each.name)
     going = [each.name for each in runs if each.state is InstanceState.STARTING]
     over = [each.name for each in runs if each.state is not InstanceState.STARTING]
     old = tuple(over[: max(0, len(over) - schedule.history)])
-    name = run_name(minute)
-    if not comes(schedule, minute) or any(each.name == name for each in runs) or _is_kept_from(schedule, going):
+    come = next((each for each in minutes if comes(schedule, each)), None)
+    name = run_name(come) if come else None
+    if name is None or any(each.name == name for each in runs) or _is_kept_from(schedule, going):
         return Turn(service, None, old)
     replaced = tuple(going) if schedule.concurrency is Concurrency.REPLACE else ()
     return Turn(service, name, (*old, *replaced))
@@ -76,4 +92,4 @@ def _is_kept_from(schedule: Schedule, going: Sequence[str]) -> bool:
 
 def until_next(now: datetime) -> timedelta:
     """How long it is until the next minute begins."""
-    return minute_of(now) + timedelta(minutes=1) - now.astimezone(UTC)
+    return minute_of(now) + MINUTE - now.astimezone(UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from previewbot.core.blueprint import Concurrency, Schedule
 from previewbot.core.model import Instance, InstanceState, Run, Running
-from previewbot.core.timetable import Turn, comes, turns, until_next
+from previewbot.core.timetable import MINUTE, Turn, comes, turns, until_next
 
 NIGHTLY = Schedule("30 2 * * *", "Europe/Berlin")
 
@@ -63,7 +63,35 @@ def test_a_run_waits_joins_or_replaces_as_its_concurrency_says_and_old_ones_go(
     concurrency: Concurrency, runs: list[tuple[str, InstanceState]], turn: Turn | None
 ) -> None:
     schedule = Schedule("* * * * *", concurrency=concurrency, history=2)
-    assert list(turns(_running(schedule, *runs), NOW)) == ([turn] if turn else [])
+    assert list(turns(_running(schedule, *runs), NOW, NOW - MINUTE)) == ([turn] if turn else [])
+
+
+@pytest.mark.parametrize(
+    ("cron", "minutes", "name"),
+    [
+        ("* * * * *", 5, NAME),
+        ("3 * * * *", 1, None),
+        ("3 * * * *", 2, None),
+        ("1,3 * * * *", 5, "202601010003"),
+        ("30 23 * * *", 60, "202512312330"),
+        ("59 22 * * *", 300, None),
+        ("* * * * *", -5, None),
+    ],
+)
+def test_of_the_minutes_that_were_missed_within_an_hour_the_last_run_is_made_up(
+    cron: str, minutes: int, name: str | None
+) -> None:
+    found = turns(_running(Schedule(cron)), NOW, NOW - minutes * MINUTE)
+    assert [each.begin for each in found] == ([name] if name else [])
+
+
+def test_a_run_that_was_begun_is_not_made_up_again() -> None:
+    assert not turns(_running(Schedule("3 * * * *"), ("202601010003", DONE)), NOW, NOW - 5 * MINUTE)
+
+
+@pytest.mark.parametrize("text", ["", "a\nb", "* * * * *\nMars/Olympus\nforbid\n3\non", "x\nUTC\nnever\n3\non"])
+def test_what_was_written_as_no_schedule_is_none(text: str) -> None:
+    assert Schedule.read(text) is None
 
 
 def test_a_schedule_is_kept_beside_what_runs_and_read_back() -> None:

@@ -16,7 +16,7 @@ from previewbot.core.secrets import SHARED, Scope, SecretName
 from previewbot.demo.github.state import Pull
 from previewbot.engine.clockwork import Clockwork
 from previewbot.ports import Value
-from tests.fakes.runtime import READY, Behaviour
+from tests.fakes.runtime import READY, Behaviour, FakeRuntime
 from tests.fixtures.github import Over
 from tests.stories.town import Town, town
 
@@ -374,6 +374,41 @@ async def test_a_cron_service_runs_at_its_minute_and_not_at_another(city: Town) 
         await clockwork.strike(datetime(2026, 7, day, 1, tzinfo=UTC))
     await clockwork.strike(datetime(2026, 7, 4, 1, 1, tzinfo=UTC))
     assert await runs() == ["202607030100", "202607040100"]
+
+
+async def test_a_minute_that_an_engine_was_away_for_is_made_up_and_costs_nobody_else(city: Town) -> None:
+    stack = STACK.replace("resources:\n", f"{_CRON}resources:\n")
+    pull = await city.open(files={"previewbot.yaml": stack})
+    clockwork = Clockwork(city.world)
+    city.runtime.go_away()
+    await clockwork.strike(datetime(2026, 7, 1, 1, 0, tzinfo=UTC))
+    city.runtime.come_back()
+    await clockwork.strike(datetime(2026, 7, 1, 1, 1, tzinfo=UTC))
+    await clockwork.strike(datetime(2026, 7, 1, 1, 2, tzinfo=UTC))
+    runs = [each.name for release in (await city.observed(pull)).releases for each in release.runs]
+    assert runs == ["202607010100"]
+
+
+class _Riddle(FakeRuntime):
+    """Shows of one environment what nobody can read."""
+
+    riddle: Key | None = None
+
+    async def observe(self, key: Key) -> Observed:
+        if key == self.riddle:
+            raise ValueError("not a label of ours")
+        return await super().observe(key)
+
+
+async def test_an_environment_that_cannot_be_read_costs_no_other_its_runs(city: Town) -> None:
+    stack = STACK.replace("resources:\n", f"{_CRON}resources:\n")
+    runtime = _Riddle()
+    city.world = replace(city.world, runtime=runtime)
+    first, second = [await city.open(files={"previewbot.yaml": stack, "web/x": each}) for each in "12"]
+    runtime.riddle = city.key(first)
+    await Clockwork(city.world).strike(datetime(2026, 7, 1, 1, tzinfo=UTC))
+    found = await runtime.observe(city.key(second))
+    assert [each.name for release in found.releases for each in release.runs] == ["202607010100"]
 
 
 async def test_what_previews_have_otherwise_is_what_runs(city: Town) -> None:
