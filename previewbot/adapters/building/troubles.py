@@ -9,7 +9,8 @@ _WORDS = 400
 UNWELL = re.compile(
     r"\b(?:429|500|502|503|504)\b|too ?many ?requests|time-?out|deadline exceeded|\bEOF\b|no such host"
     r"|server misbehaving|connection (?:refused|reset)|broken pipe|network is unreachable|no route to host|temporar"
-    r"|blob unknown",  # a layer that it had when asked, and has not any more: the next push brings it
+    # A layer that it had when asked, and has not any more; or two pushed one at once: the next push brings it.
+    r"|blob unknown|digest did not match uploaded content",
     re.IGNORECASE,
 )
 """What a registry, or the way to it, says while something is wrong that passes by itself."""

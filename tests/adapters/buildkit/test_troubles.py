@@ -64,6 +64,11 @@ UNAVAILABLE = 'Unavailable: connection error: desc = "transport: Error while dia
             Kind.UNWELL,
             "(errors: blob unknown",
         ),
+        (
+            f"failed to solve: failed to push {IMAGE}: unknown: provided digest did not match uploaded content",
+            Kind.UNWELL,
+            "did not match",
+        ),
         (f"failed to solve: failed to push {IMAGE}: unknown: blob upload invalid", Kind.FINAL, "a quota may be full"),
         (
             (
