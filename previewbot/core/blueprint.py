@@ -254,7 +254,11 @@ class Flaw:
     problem: str
     fix: str
 
+    @property
+    def place(self) -> str:
+        """``file:line:column``, or the file alone."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
     def __str__(self) -> str:
         """``file:line:column: problem; fix``, as editors understand it."""
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.problem}" + (f"; {self.fix}" if self.fix else "")
+        return f"{self.place}: {self.problem}" + (f"; {self.fix}" if self.fix else "")

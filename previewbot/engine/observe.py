@@ -111,7 +111,7 @@ async def desire(
     if absent:
         return absent, record
     if unknown := unknown_sizes(definition.blueprint, policy.shelf.sizes):
-        flaws = tuple(_no_size(each, policy.shelf.sizes) for each in unknown)
+        flaws = tuple(_no_size(each, definition.blueprint, policy.shelf.sizes) for each in unknown)
         return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=flaws), record
     app, repository = definition.blueprint.app, pull.repository.full_name
     if asked(definition.blueprint) and not may_ask(app, repository, policy.owners):
@@ -124,9 +124,10 @@ async def desire(
     return present(pull, definition.blueprint, basis), record
 
 
-def _no_size(name: str, known: Collection[str]) -> Flaw:
+def _no_size(name: str, blueprint: Blueprint, known: Collection[str]) -> Flaw:
+    askers = ", ".join(f"`{each.name}`" for each in (*blueprint.services, *blueprint.resources) if each.size == name)
     fix = f"there are {', '.join(f'`{each}`' for each in known)}" if known else "the operator has defined none"
-    return Flaw(BLUEPRINT_FILE, 0, 0, f"there is no size `{name}`", fix)
+    return Flaw(BLUEPRINT_FILE, 0, 0, f"there is no size `{name}`, asked for by {askers}", fix)
 
 
 def _not_its_own(app: str, repository: str) -> str:

@@ -224,7 +224,7 @@ def _counts(removed: Removed) -> str:
 
 def _flaws(status: Status) -> str:
     rows = [
-        f"`{flaw.file}:{flaw.line}:{flaw.column}` {_line(flaw.problem)}" + (f"; {_line(flaw.fix)}" if flaw.fix else "")
+        f"`{flaw.place}` {_line(flaw.problem)}" + (f"; {_line(flaw.fix)}" if flaw.fix else "")
         for flaw in status.flaws[:10]
     ]
     more = len(status.flaws) - len(rows)

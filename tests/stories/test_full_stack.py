@@ -337,7 +337,8 @@ async def test_a_resource_that_the_blueprint_drops_goes_with_its_data(city: Town
 async def test_a_size_is_what_the_operator_says_and_an_unknown_one_is_told(city: Town) -> None:
     sized = STACK.replace("    port: 8080\n", "    port: 8080\n    size: small\n")
     pull = await city.open(files={"previewbot.yaml": sized})
-    assert "there is no size `small`; the operator has defined none" in city.comment(pull)
+    said = "- `previewbot.yaml` there is no size `small`, asked for by `web`; the operator has defined none"
+    assert said in city.comment(pull)
     city.policy = replace(city.policy, shelf=Shelf(sizes={"small": Size(0.5, 256 * 1024**2)}))
     found: dict[str, Size | None] = {}
 
