@@ -125,7 +125,9 @@ async def desire(
 
 
 def _no_size(name: str, blueprint: Blueprint, known: Collection[str]) -> Flaw:
-    askers = ", ".join(f"`{each.name}`" for each in (*blueprint.services, *blueprint.resources) if each.size == name)
+    sizes = [(each.name, each.size) for each in blueprint.services]
+    sizes += [(each.name, each.size) for each in blueprint.resources]
+    askers = ", ".join(f"`{asker}`" for asker, size in sizes if size == name)
     fix = f"there are {', '.join(f'`{each}`' for each in known)}" if known else "the operator has defined none"
     return Flaw(BLUEPRINT_FILE, 0, 0, f"there is no size `{name}`, asked for by {askers}", fix)
 

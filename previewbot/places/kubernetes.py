@@ -62,7 +62,6 @@ def options_of(settings: Settings) -> k8s.Options:
     """Read what the operator decides from the configuration, but for what opens the registry: that is a secret."""
     own = settings.kubernetes
     gateway = k8s.Gateway(own.gateway.name, own.gateway.namespace, own.gateway.section) if own.gateway else None
-    usual = k8s.Options()
     return k8s.Options(
         sizes=k8s.Sizes(
             cpu=k8s.cpu(own.cpu),
@@ -81,7 +80,7 @@ def options_of(settings: Settings) -> k8s.Options:
         ),
         routing=k8s.Routing(own.ingress_class, own.ingress_annotations, own.tls_secret, own.cluster_issuer, gateway),
         patience=k8s.Patience(room=own.wait_for_room, image=own.wait_for_image),
-        quota={**usual.quota, **own.quota},
+        quota=own.quota,
         run_as_user=own.run_as_user,
         runtime_class=own.runtime_class,
     )

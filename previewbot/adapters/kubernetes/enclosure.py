@@ -21,6 +21,7 @@ from previewbot.adapters.kubernetes.kinds import (
 )
 from previewbot.adapters.kubernetes.options import PRIVATE_RANGES, PRIVATE_RANGES_6, Network, Options
 from previewbot.adapters.kubernetes.place import Place
+from previewbot.adapters.kubernetes.room import quota
 
 ACCOUNT_NAME = "preview"
 PULL_SECRET = "registry"  # noqa: S105 - the name of one  # nosec B105
@@ -44,7 +45,7 @@ def enclosure(place: Place) -> Sequence[Thing]:
     front_door = _front_door(options)
     return [
         place.thing(ACCOUNT, ACCOUNT_NAME, account),
-        place.thing(QUOTA, "preview", {"spec": {"hard": dict(options.quota)}}),
+        place.thing(QUOTA, "preview", {"spec": {"hard": quota(options)}}),
         place.thing(LIMIT_RANGE, "preview", {"spec": {"limits": [_limits(options)]}}),
         _policy(place, "default-deny", ingress=[], egress=[]),
         _policy(place, "within", ingress=[{"from": [_ANYBODY]}], egress=[{"to": [_ANYBODY]}]),

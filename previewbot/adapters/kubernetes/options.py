@@ -112,27 +112,8 @@ class Options:
     routing: Routing = Routing()
     volumes: Volumes = Volumes()
     patience: Patience = Patience()
-    quota: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "pods": "20",
-            "services": "20",
-            "services.nodeports": "0",
-            "services.loadbalancers": "0",
-            "secrets": "20",
-            "configmaps": "20",
-            "persistentvolumeclaims": "10",
-            "count/deployments.apps": "20",
-            "count/replicasets.apps": "100",
-            "count/jobs.batch": "20",
-            "count/cronjobs.batch": "20",
-            "count/ingresses.networking.k8s.io": "20",
-            "limits.cpu": "16",
-            "limits.memory": "16Gi",
-            "requests.cpu": "4",
-            "requests.memory": "8Gi",
-            "requests.storage": "20Gi",
-        }
-    )
+    quota: Mapping[str, str] = field(default_factory=dict)
+    """What one environment may have where that is not the usual (``room``), as a ResourceQuota's ``hard``."""
     run_as_user: int = 10001
     """Who a program runs as whose image names nobody, or root."""
     stop_seconds: int = 5

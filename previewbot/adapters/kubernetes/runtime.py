@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from previewbot.adapters.kubernetes import drift, enclosure, routes, workload
+from previewbot.adapters.kubernetes import drift, enclosure, room, routes, workload
 from previewbot.adapters.kubernetes.api import Api
 from previewbot.adapters.kubernetes.endings import ending
 from previewbot.adapters.kubernetes.findings import Findings
@@ -246,6 +246,8 @@ class KubernetesRuntime:
         sealed: Sealed | None = None,
     ) -> None:
         """See ``Runtime.start``: returns when everything was applied, not when it is ready."""
+        if why := room.excess(release, self._options):
+            raise Refused(Reason.QUOTA_EXCEEDED, why)
         await self._mirror.ready()
         wanted = [each for each in release.services if services is None or each.name in services]
         async with self._lock(release.key):
