@@ -14,10 +14,9 @@ from previewbot.adapters.store import open_store
 from previewbot.app import hub_of, open_secrets
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
-from previewbot.core.masking import Mask
 from previewbot.core.model import InstanceState, Record, Run
-from previewbot.core.situation import serving
-from previewbot.engine import vault
+from previewbot.core.situation import Held, held, serving
+from previewbot.engine import output
 from previewbot.places import Tools, open_place
 from previewbot.ports import Records, Runtime
 from previewbot.settings import Settings
@@ -52,11 +51,16 @@ async def run_job(settings: Settings, environment: str, service: str) -> Ended:
                 await place.runtime.run(record.key, revision, service, name)
                 run = await _end_of(place.runtime, record.key, revision, Run(service, name, InstanceState.STARTING))
                 said = await place.runtime.tail(record.key, revision, service, lines=_LINES, run=name)
+                holding = await _held(store, place.runtime, record)
                 await place.runtime.end_run(record.key, revision, service, name)
-                mask = Mask(await vault.values(open_secrets(settings), record))
-                return Ended(run, mask.lines(said), clock.now() - began)
+                shown = await output.hide(open_secrets(settings), holding, {service: said})
+                return Ended(run, shown[service], clock.now() - began)
     finally:
         await hub.aclose()
+
+
+async def _held(records: Records, runtime: Runtime, record: Record) -> Held:
+    return held(record.app or "", await records.releases(record.key), await runtime.observe(record.key), record.key)
 
 
 async def _find(records: Records, environment: str) -> Record:

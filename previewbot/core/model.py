@@ -297,6 +297,8 @@ class ReleaseRecord:
     """How often it was given up since it last served."""
     failed_at: datetime | None = None
     """When it was given up last."""
+    seals: tuple[Seal, ...] = ()
+    """The secrets that its programs know, in these versions."""
 
 
 class InstanceState(StrEnum):

@@ -54,7 +54,7 @@ class SecretName:
         return f"{self.owner}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Seal:
     """Where a secret belongs in a text, and in which version: a release with another version is another release."""
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from previewbot.core.desire import Desired
+from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, Observed, Record, ReleaseRecord, ReleaseSpec, ReleaseState, Running
+from previewbot.core.secrets import Seal
 
 
 def last_good(releases: Sequence[ReleaseRecord], observed: Observed) -> ReleaseRecord | None:
@@ -20,6 +22,24 @@ def serving(releases: Sequence[ReleaseRecord], observed: Observed) -> Running | 
     """The release that serves, as it runs: the one whose jobs can be run."""
     good = last_good(releases, observed)
     return observed.release(good.revision) if good else None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Which secrets the programs of an environment may know, and so may say."""
+
+    key: Key
+    app: str
+    seals: frozenset[Seal] | None
+    """``None``: nobody remembers those of something that runs."""
+
+
+def held(app: str, releases: Sequence[ReleaseRecord], observed: Observed, key: Key) -> Held:
+    """Gather the secrets of every release of an app that runs; a resource knows none but its environment's own."""
+    known = {each.revision: each.seals for each in releases}
+    running = {each.revision for each in observed.releases if each.instances and not each.resource}
+    seals = frozenset(seal for each in running & known.keys() for seal in known[each])
+    return Held(key, app, seals if running <= known.keys() else None)
 
 
 @dataclass(frozen=True, slots=True)

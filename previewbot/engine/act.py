@@ -30,7 +30,8 @@ from previewbot.core.actions import (
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Reason, Record, ReleaseRecord, ReleaseSpec, ReleaseState
-from previewbot.core.situation import Situation
+from previewbot.core.secrets import seals
+from previewbot.core.situation import Held, Situation, held
 from previewbot.engine import output, vault
 from previewbot.engine.count import counted
 from previewbot.engine.errands import Errands
@@ -166,8 +167,9 @@ class Actor:
     async def _fail(self, action: FailRelease, situation: Situation) -> None:
         release = action.release
         hooks = [each.name for each in release.services if each.hook and not each.is_laid]
-        said = await output.hear(self.world, release, list(dict.fromkeys((*hooks, action.service))))
         before = situation.remembered(release.revision) or _begun(release, situation)
+        holding = _held(release, before, situation)
+        said = await output.hear(self.world, holding, release.revision, list(dict.fromkeys((*hooks, action.service))))
         failed = replace(
             self._given_up(before, reason=action.reason, detail=action.detail),
             service=action.service,
@@ -205,7 +207,8 @@ class Actor:
         hooks = [each.name for each in release.services if each.hook and not each.is_laid]
         if hooks and served.log is None:
             with contextlib.suppress(Transient, Refused):  # what was said is no reason not to serve
-                said = await output.hear(self.world, release, hooks)
+                holding = _held(release, before, situation)
+                said = await output.hear(self.world, holding, release.revision, hooks)
                 served = replace(served, log=await output.keep(self.world, said))
         await self.world.store.save_release(served)
         if before.served_at is None:
@@ -249,6 +252,13 @@ def _is_lost(route: Route, situation: Situation) -> bool:
     return any(found and not situation.observed.routes.get(host) for host, found in route.routes.items())
 
 
+def _held(release: ReleaseSpec, record: ReleaseRecord, situation: Situation) -> Held:
+    """What may be said: by the release, and by what runs beside it."""
+    others = held(release.app, (*situation.releases, record), situation.observed, release.key)
+    own = frozenset(record.seals)
+    return replace(others, seals=None if others.seals is None else others.seals | own)
+
+
 def _begun(release: ReleaseSpec, situation: Situation) -> ReleaseRecord:
     begun = ReleaseRecord(
         key=release.key,
@@ -258,5 +268,6 @@ def _begun(release: ReleaseSpec, situation: Situation) -> ReleaseRecord:
         triggered_at=situation.record.triggered_at or situation.now,
         started_at=situation.now,
         urls=release.urls,
+        seals=tuple(sorted(seal for each in release.services for seal in seals(each.sealed))),
     )
     return retry.remember(begun, situation.remembered(release.revision))

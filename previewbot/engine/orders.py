@@ -5,16 +5,16 @@ How far an ask got is on disk, and a run is named after its comment: so a restar
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from previewbot.core.errors import Refused, Transient
-from previewbot.core.masking import Mask
 from previewbot.core.model import Ask, AskState, Command, InstanceState, PullRequest, Run, Running, State, Status
-from previewbot.core.situation import serving
-from previewbot.engine import output, vault
+from previewbot.core.situation import Held, held, serving
+from previewbot.engine import output
 from previewbot.engine.world import World
 from previewbot.ports import Reaction
 from previewbot.wire import notice
@@ -91,13 +91,19 @@ class Orders:
         if running and run in running.runs:
             tail = self.world.runtime.tail
             said = await tail(ask.key, running.revision, run.service, lines=_MOST, run=run.name)
-            mask = Mask(await vault.values(self.world.secrets, await self.world.store.load(ask.key)))
-            lines = mask.lines(said)
+            lines = (await output.hide(self.world.secrets, await self._held(), {run.service: said}))[run.service]
             log_name = await output.keep(self.world, {run.service: lines}) if len(lines) > _LINES else None
         text = notice.ran(run, lines[-_LINES:], self.context.log(log_name) if log_name else None)
         await self._answer(ask, text, done=run.state is InstanceState.DONE)
         if running:
             await self.world.runtime.end_run(ask.key, running.revision, run.service, run.name)
+
+    async def _held(self) -> Held:
+        world, key = self.world, self.pull.key
+        record, releases, observed = await asyncio.gather(
+            world.store.load(key), world.store.releases(key), world.runtime.observe(key)
+        )
+        return held(record.app or "", releases, observed, key)
 
     async def _answer(self, ask: Ask, text: str, *, done: bool) -> None:
         mark = notice.answer_marker(ask.id)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from secrets import token_urlsafe
 
 import structlog
 
 from previewbot.core.masking import Mask
-from previewbot.core.model import ReleaseSpec
+from previewbot.core.situation import Held
 from previewbot.engine import vault
 from previewbot.engine.world import World
+from previewbot.ports import Secrets
+from previewbot.wire import notice
 
 log = structlog.get_logger(__name__)
 
@@ -21,13 +23,19 @@ _MOST = 1000
 """Lines of each program that are kept."""
 
 
-async def hear(world: World, release: ReleaseSpec, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
+async def hear(world: World, held: Held, revision: str, services: Sequence[str]) -> Mapping[str, Sequence[str]]:
     """Read the last lines of some services of a release."""
-    mask = Mask(await vault.words(world, release))
-    said = await asyncio.gather(
-        *(world.runtime.tail(release.key, release.revision, each, lines=_MOST) for each in services)
-    )
-    return {name: mask.lines(lines) for name, lines in zip(services, said, strict=True)}
+    said = await asyncio.gather(*(world.runtime.tail(held.key, revision, each, lines=_MOST) for each in services))
+    return await hide(world.secrets, held, dict(zip(services, said, strict=True)))
+
+
+async def hide(secrets: Secrets, held: Held, said: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """Take every secret out of what services said; where one of them cannot be known, nothing is left but why."""
+    try:
+        mask = Mask(await vault.worth_hiding(secrets, held))
+    except vault.Changed as changed:
+        return {name: [notice.withheld(changed.names)] if lines else [] for name, lines in said.items()}
+    return {name: mask.lines(lines) for name, lines in said.items()}
 
 
 async def keep(world: World, said: Mapping[str, Sequence[str]]) -> str | None:
@@ -35,7 +43,7 @@ async def keep(world: World, said: Mapping[str, Sequence[str]]) -> str | None:
     parts = [f"--- {name}\n" + "\n".join(lines) for name, lines in said.items() if lines]
     if not parts:
         return None
-    name = secrets.token_urlsafe(24)
+    name = token_urlsafe(24)
     try:
         await asyncio.to_thread(_write, world.logs.path(name), "\n\n".join(parts) + "\n")
     except OSError as error:  # a full disk ends the log, not the release

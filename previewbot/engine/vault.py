@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets as chance
 import string
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from previewbot.core.blueprint import PREVIEW, Blueprint, Resource
@@ -27,6 +27,7 @@ from previewbot.core.secrets import (
     open_all,
     seals,
 )
+from previewbot.core.situation import Held
 from previewbot.engine.world import World
 from previewbot.ports import Sealed, Secrets, Value
 
@@ -92,19 +93,29 @@ async def mounted(world: World, app: str, order: ImageOrder) -> Mapping[str, str
     return {name: found[seal].text for name, seal in order.sealed.items()}
 
 
-async def words(world: World, release: ReleaseSpec) -> Collection[str]:
-    """The values that a release works with, so that none of them is shown."""
-    wanted = frozenset(seal for each in release.services for seal in seals(each.sealed))
-    return [each.text for each in (await _read(world, release.key, release.app, wanted)).values()]
-
-
-async def values(secrets: Secrets, record: Record) -> Collection[str]:
-    """Every value that must not be shown of an environment, whichever release it is for."""
-    app, found = record.app or "", list[str]()
-    for scope in (Scope(app, PREVIEW), Scope.own(record.key)):
-        read = await secrets.values(scope, (await secrets.versions(scope)).keys())
-        found += [each.text for each in read.values()]
+async def worth_hiding(secrets: Secrets, held: Held) -> Collection[str]:
+    """Every value that must not be shown of an environment; ``Changed`` where one that may be shown cannot be had."""
+    if held.seals is None:
+        raise Changed(())
+    found, changed = list[str](), set[str]()
+    for own, scope in ((True, Scope.own(held.key)), (False, Scope(held.app, PREVIEW))):
+        wanted = {seal.name: seal for seal in held.seals if seal.own is own}
+        names = wanted.keys() | (await secrets.versions(scope)).keys()
+        found += [each.text for each in (await secrets.values(scope, names)).values()]
+        # Asked after the values: what is of the same version now was so when its value was read.
+        now = await secrets.versions(scope, wanted.keys()) if wanted else {}
+        changed |= {name.name for name, seal in wanted.items() if now.get(name) != seal.version}
+    if changed:
+        raise Changed(tuple(sorted(changed)))
     return found
+
+
+class Changed(Exception):  # noqa: N818 - it says what happened, and is no error
+    """Secrets were changed since programs were started with them, and no store tells what they were."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = names
 
 
 async def remains(world: World, key: Key) -> bool:

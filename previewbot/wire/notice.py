@@ -106,6 +106,12 @@ def ran(run: Run, lines: Sequence[str], log: str | None = None) -> str:
     return f"**{run.service}** {ended}.\n" + (f"\n{_fenced(lines)}\n" if lines else "") + more
 
 
+def withheld(names: Sequence[str]) -> str:
+    """Say in a line, without Markdown, why nothing is shown of what a program said."""
+    why = f"{', '.join(names)} changed since this was started" if names else "nobody remembers its secrets"
+    return f"previewbot does not show this: {why}, so it could not hide the old value. It can again after /redeploy."
+
+
 def runs_already(job: str) -> str:
     """Answer ``/run`` where the same job is under way."""
     return f"**{job}** runs already; write it again when that is over.\n"

@@ -25,6 +25,7 @@ from previewbot.core.model import (
     State,
     Status,
 )
+from previewbot.core.secrets import Seal, SecretName
 from previewbot.ports import Delivery, Store
 
 NOW = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
@@ -45,6 +46,9 @@ RELEASE = ReleaseRecord(
     detail="exits with code 1",
     lines=("a", "é 😀"),
     log="l" * 32,
+    tries=2,
+    failed_at=NOW + 3 * SECOND,
+    seals=(Seal(SecretName("web", "TOKEN"), "1.5", own=False), Seal(SecretName("db", "password"), "v1", own=True)),
 )
 BUILD = BuildRecord(
     "image-1",

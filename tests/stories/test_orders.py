@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,29 @@ async def test_a_job_is_run_and_its_end_is_answered_without_any_secret(city: Tow
     assert "restocked with •••" in answer
     assert "eyes" in reactions
     assert await _runs(city, pull) == [], "what is over is cleared away"
+
+
+@pytest.mark.parametrize("change", ["rotated", "removed"])
+async def test_after_a_rotation_nothing_is_shown_of_what_may_still_know_the_old_value(city: Town, change: str) -> None:
+    _behaves(city, Behaviour(InstanceState.READY, says=("restocked with hunter2hunter2",)))
+    pull = await city.open(files={"previewbot.yaml": BLUEPRINT})
+    scope, name = Scope("shop", "preview"), SecretName("shared", "TOKEN")
+    if change == "rotated":
+        await city.secrets.put(scope, name, Value("changed after a leak"))
+    else:
+        await city.secrets.remove(scope, name)
+    await city.say(pull, "alice", "/run restock")
+    await city.settle()
+    (answer,) = _answers(pull)
+    assert "hunter2" not in answer
+    assert "previewbot does not show this: TOKEN changed since this was started" in answer
+    await city.secrets.put(scope, name, Value("hunter3hunter3"))
+    _behaves(city, Behaviour(InstanceState.READY, says=("restocked with hunter3hunter3",)))
+    await city.say(pull, "alice", "/redeploy")
+    await city.pass_time(timedelta(minutes=1))
+    await city.say(pull, "alice", "/run restock")
+    await city.settle()
+    assert "restocked with •••" in _answers(pull)[-1]
 
 
 async def test_of_a_long_output_the_end_is_shown_and_all_of_it_is_a_page(city: Town) -> None:
