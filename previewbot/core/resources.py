@@ -88,7 +88,9 @@ KITS: Mapping[ResourceType, Kit] = {
             "MYSQL_USER": USER,
             "MYSQL_DATABASE": USER,
             "MYSQL_PASSWORD": _PLACE,
-            "MYSQL_RANDOM_ROOT_PASSWORD": "yes",  # nosec B105 - the server makes one, and nobody knows it
+            # One that the server made would stand in its log. From elsewhere than its container, there is no root.
+            "MYSQL_ROOT_PASSWORD": _PLACE,
+            "MYSQL_ROOT_HOST": "localhost",
         },
     ),
     ResourceType.REDIS: Kit(
