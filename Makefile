@@ -1,6 +1,6 @@
 # Everything that is done with previewbot's sources. `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo cluster cluster-down test check check-style check-stories check-edges check-rest format bench schema lock clean
+.PHONY: help demo install cluster cluster-down test check check-style check-stories check-edges check-rest format bench schema lock clean
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -25,6 +25,9 @@ endif
 else
 	@$(BIN)/python -m previewbot demo $(ARGS)
 endif
+
+install: .venv/.ready ## put previewbot into .venv/bin/previewbot
+	@echo "· previewbot is $(CURDIR)/$(BIN)/previewbot"
 
 cluster: .venv/.ready ## a real one-node Kubernetes with a registry, BuildKit and Traefik (built once, in 20 to 30 minutes)
 	@$(BIN)/python -m tests.cluster up

@@ -450,7 +450,7 @@ class Faulty(Exception):  # noqa: N818 - it is the configuration that is
 
 
 def load(file: Path | None) -> Settings:
-    """Read the configuration; raises ``Faulty`` with every fault at once. Paths in it are relative to the file."""
+    """Read the configuration; raises ``Faulty`` with every fault at once. Relative paths start where it is run."""
     values = _read(file) if file else {}
     try:
         settings = Settings(**values)

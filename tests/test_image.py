@@ -52,13 +52,12 @@ def image(client: Any, docker_host: str, image_ground: Ground) -> Iterator[str]:
 def running(client: Any, image: str, docker_host: str, tmp_path: Path) -> Iterator[str]:
     """A container of it with every restriction of the Compose file."""
     etc = tmp_path / "etc"
-    etc.mkdir(mode=0o755)
+    (etc / "secrets").mkdir(parents=True, mode=0o755)
     for name in ("key.pem", "secret"):
-        (etc / name).write_text("nobody knows")
+        (etc / "secrets" / name).write_text("nobody knows")
     socket = Path(docker_host.removeprefix("unix://"))
     (etc / "previewbot.yaml").write_text(
-        "github: {app_id: 1, private_key_file: /etc/previewbot/key.pem,\n"
-        "  webhook_secret_files: [/etc/previewbot/secret]}\n"
+        "github: {app_id: 1, private_key_file: secrets/key.pem, webhook_secret_files: [secrets/secret]}\n"
         "caddy: {admin: 'http://127.0.0.1:1'}\n"
     )
     tmp_path.chmod(0o755)
@@ -76,7 +75,8 @@ def running(client: Any, image: str, docker_host: str, tmp_path: Path) -> Iterat
         ],
     )
     port = {"PREVIEWBOT_SERVER__PORT": str(free_port(0))}
-    made = client.create_container(image, host_config=host, environment=port)["Id"]
+    place = COMPOSE["working_dir"]
+    made = client.create_container(image, host_config=host, environment=port, working_dir=place)["Id"]
     client.start(made)
     yield made
     client.remove_container(made, force=True, v=True)
