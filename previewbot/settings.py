@@ -158,7 +158,7 @@ class KubernetesSettings(_Section):
     quota: dict[str, str] = Field(
         {}, description="What one environment may use, as a ResourceQuota's hard; on top of previewbot's own."
     )
-    run_as_user: int = Field(10001, ge=1, description="Who a program runs as whose image says root, or nobody.")
+    run_as_user: int = Field(10001, ge=1, description="Who a program runs as whose image names no user by a number.")
     wait_for_room: Duration = Field(
         timedelta(minutes=2), description="How long a program waits for a node that has room, until that is told."
     )

@@ -8,6 +8,7 @@ from previewbot.adapters.buildkit import (
     BuildKitBuilder,
     Cache,
     ConfigFile,
+    Elsewhere,
     InUse,
     Kit,
     Limits,
@@ -51,6 +52,18 @@ def registry_of(settings: Settings) -> Registry:
     own = settings.registry
     host = _prefix(own).partition("/")[0]
     return Registry(host, logins=_logins(own, host), plain_http=own.plain_http, ca_file=own.ca_file)
+
+
+def elsewhere_of(settings: Settings) -> Elsewhere:
+    """How images are looked at that were not built here: as a stranger."""
+    own = settings.registry
+    host = _prefix(own).partition("/")[0]
+
+    def open_registry(other: str) -> Registry:
+        is_own = other == host
+        return Registry(other, plain_http=is_own and own.plain_http, ca_file=own.ca_file if is_own else None)
+
+    return Elsewhere(host, open_registry)
 
 
 def kit_of(settings: Settings) -> Kit:

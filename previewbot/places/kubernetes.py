@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from previewbot.adapters import kubernetes as k8s
-from previewbot.adapters.buildkit import BuildKitBuilder
-from previewbot.places.images import open_builder
+from previewbot.places.images import elsewhere_of, open_builder
 from previewbot.places.place import Place, Tools
 from previewbot.settings import Settings, read_secret
 
@@ -25,7 +24,7 @@ async def open_place(settings: Settings, tools: Tools, stack: AsyncExitStack) ->
     keeping = asyncio.create_task(mirror.run())
     stack.push_async_callback(_end, keeping)
     builder = open_builder(settings, tools, stack, mirror.images)
-    users = Users(builder, settings.kubernetes.run_as_user)
+    users = Users((builder.user_of, elsewhere_of(settings).user_of), settings.kubernetes.run_as_user)
     runtime = k8s.KubernetesRuntime(api, mirror, names=names, options=options, user_of=users.find, clock=tools.clock)
     stack.callback(runtime.close)
     front_door = k8s.KubernetesFrontDoor(api, mirror, names=names, options=options)
@@ -36,16 +35,20 @@ async def open_place(settings: Settings, tools: Tools, stack: AsyncExitStack) ->
 class Users:
     """As whom programs run in a cluster that lets nobody be root."""
 
-    builder: BuildKitBuilder
+    asked: Sequence[Callable[[str], Awaitable[str | None]]]
+    """Who may know what an image says of its user, one after the other."""
     fallback: int
 
     async def find(self, image: str) -> int | None:
-        """Choose the number for an image; ``None`` where it says one itself, or is not one that we built."""
-        said = await self.builder.user_of(image)
-        if said is None:
-            return None
-        user = said.partition(":")[0]
-        return None if user.isdigit() and int(user) else self.fallback
+        """Choose the number for an image; ``None`` where it says one itself.
+
+        The cluster cannot tell who a name is, and might refuse a program whose image says one, nobody or nothing.
+        """
+        for ask in self.asked:
+            if (said := await ask(image)) is not None:
+                user = said.partition(":")[0]
+                return None if user.isdigit() and int(user) else self.fallback
+        return self.fallback
 
 
 async def describe(settings: Settings) -> tuple[str, Sequence[str]]:

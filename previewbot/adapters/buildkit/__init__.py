@@ -2,11 +2,13 @@
 
 ``builder`` calls ``buildctl`` with what ``kit`` and ``recipe`` say, ``troubles`` reads what it ends with; ``registry``
 asks what is there and deletes (``access`` and ``login`` get in), and ``stock`` with ``names`` knows what of it is ours.
+``elsewhere`` looks at images that are not.
 Registry mirrors, its certificates and its other trust in registries are BuildKit's own matter: they stand in its
 ``buildkitd.toml``.
 """
 
 from previewbot.adapters.buildkit.builder import BuildKitBuilder, Limits
+from previewbot.adapters.buildkit.elsewhere import Elsewhere
 from previewbot.adapters.buildkit.kit import Kit, Tls
 from previewbot.adapters.buildkit.login import ConfigFile, LoginSource, Nobody, PasswordFile
 from previewbot.adapters.buildkit.names import Names
@@ -18,6 +20,7 @@ __all__ = [
     "BuildKitBuilder",
     "Cache",
     "ConfigFile",
+    "Elsewhere",
     "InUse",
     "Kit",
     "Limits",

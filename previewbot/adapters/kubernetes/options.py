@@ -115,7 +115,7 @@ class Options:
     quota: Mapping[str, str] = field(default_factory=dict)
     """What one environment may have where that is not the usual (``room``), as a ResourceQuota's ``hard``."""
     run_as_user: int = 10001
-    """Who a program runs as whose image names nobody, or root."""
+    """Who a program runs as whose image names no user by a number, or root."""
     stop_seconds: int = 5
     runtime_class: str | None = None
     pull_secret: str | None = None

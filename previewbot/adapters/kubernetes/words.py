@@ -29,7 +29,7 @@ def cannot_run(waiting: Mapping[str, Any]) -> str:
     """Say why a container is not made."""
     message = str(waiting.get("message") or waiting.get("reason"))
     if any(each in message for each in _ROOT):
-        return "may not run as root in this cluster: name a user by its number in the Dockerfile, such as `USER 1000`"
+        return "may not run as root in this cluster: its image has to name a user by a number, such as `USER 1000`"
     return cannot_start(message) or f"cannot be started: {short(message)}"
 
 

@@ -217,7 +217,7 @@ CASES: list[tuple[str, Thing, int, InstanceState, Reason | None, str | None]] = 
         1,
         FAILED,
         Reason.RUNTIME_REFUSED,
-        "may not run as root in this cluster: name a user by its number in the Dockerfile, such as `USER 1000`",
+        "may not run as root in this cluster: its image has to name a user by a number, such as `USER 1000`",
     ),
     (
         "its command is not there",
