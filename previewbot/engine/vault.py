@@ -99,12 +99,13 @@ async def worth_hiding(secrets: Secrets, held: Held) -> Collection[str]:
         raise Changed(())
     found, changed = list[str](), set[str]()
     for own, scope in ((True, Scope.own(held.key)), (False, Scope(held.app, PREVIEW))):
-        wanted = {seal.name: seal for seal in held.seals if seal.own is own}
-        names = wanted.keys() | (await secrets.versions(scope)).keys()
-        found += [each.text for each in (await secrets.values(scope, names)).values()]
+        wanted = [seal for seal in held.seals if seal.own is own]
+        names = {seal.name for seal in wanted}
+        every = names | (await secrets.versions(scope)).keys()
+        found += [each.text for each in (await secrets.values(scope, every)).values()]
         # Asked after the values: what is of the same version now was so when its value was read.
-        now = await secrets.versions(scope, wanted.keys()) if wanted else {}
-        changed |= {name.name for name, seal in wanted.items() if now.get(name) != seal.version}
+        now = await secrets.versions(scope, names) if names else {}
+        changed |= {seal.name.name for seal in wanted if now.get(seal.name) != seal.version}
     if changed:
         raise Changed(tuple(sorted(changed)))
     return found
