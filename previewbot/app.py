@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -35,7 +36,7 @@ from previewbot.engine.worker import Work, Worker
 from previewbot.engine.world import Policy, World
 from previewbot.places import Tools, open_place
 from previewbot.ports import Lease, Secrets
-from previewbot.settings import Faulty, Settings, read_secret
+from previewbot.settings import SECRETS_KEY, Faulty, Settings, read_secret
 from previewbot.telemetry import Metrics
 from previewbot.web.app import Site
 from previewbot.web.pages import Pages
@@ -132,7 +133,7 @@ def open_cloud(settings: Settings) -> AwsCloud | None:
 
 def open_secrets(settings: Settings) -> Secrets:
     """Open the store of the apps' secrets. Raises ``Faulty``."""
-    aws, store = settings.aws, settings.secrets.store
+    aws, store = settings.aws, settings.secrets_store
     if store == "local" or aws.region is None:
         return _local_secrets(settings)
     of = ParameterSecrets if store == "aws-ssm" else ManagedSecrets
@@ -140,15 +141,19 @@ def open_secrets(settings: Settings) -> Secrets:
 
 
 def _local_secrets(settings: Settings) -> LocalSecrets:
-    """Open those of this machine, and make their key where nobody named one."""
+    """Open those of this machine, and make their key where nobody named or gave one."""
     folder = settings.storage.folder.absolute()
-    path = settings.secrets.key_file or folder / "secrets.key"
-    if settings.secrets.key_file is None:
-        make_key(path)
+    place: Path | str = SECRETS_KEY
+    text = settings.secrets_key
+    if text is None:
+        place = settings.secrets.key_file or folder / "secrets.key"
+        if settings.secrets.key_file is None:
+            make_key(place)
+        text = read_secret(place).decode("ascii", "replace")
     try:
-        return LocalSecrets(folder / "secrets.json", read_key(read_secret(path).decode("ascii", "replace")))
+        return LocalSecrets(folder / "secrets.json", read_key(text))
     except ValueError as error:
-        raise Faulty((f"{path}: {error}",)) from None
+        raise Faulty((f"{place}: {error}",)) from None
 
 
 def worker_of(bot: Previewbot) -> Worker:

@@ -2,10 +2,12 @@
 
 Every key stands with its default in ``config/previewbot.yaml``. ``PREVIEWBOT_GITHUB__APP_ID=1`` in the environment is
 ``github.app_id: 1`` in the file, and wins. Secrets are never written here, only the files that hold them.
+The key of the apps' secrets may be in the environment instead.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import timedelta
 from ipaddress import ip_address
@@ -19,6 +21,7 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyNetwork,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -269,14 +272,22 @@ class RegistrySettings(_Section):
         return self
 
 
+SECRETS_KEY = "PREVIEWBOT_SECRETS_KEY"
+"""The variable that may have the key of the secrets. It is taken out of the environment as soon as it is read."""
+
+
 class SecretsSettings(_Section):
     """Where the values of the apps' secrets are."""
 
-    store: Literal["local", "aws-ssm", "aws-secrets-manager"] = Field(
-        "local", description="Encrypted in a file of the storage folder, or in a store of AWS."
+    store: Literal["local", "aws-ssm", "aws-secrets-manager"] | None = Field(
+        None,
+        description="Encrypted in a file of the storage folder, or in a store of AWS; by default in AWS's Parameter"
+        " Store where aws.region is set and no key of a file is, else in the file.",
     )
     key_file: Path | None = Field(
-        None, description="32 bytes in base64 that open them; by default a file in the storage folder, made once."
+        None,
+        description=f"32 bytes in base64 that open them; by default {SECRETS_KEY} in the environment, or else a file in"
+        " the storage folder, made once.",
     )
     repositories: dict[str, str] = Field(
         {}, description="Which repository (owner/name) may have the secrets of an app that is not called like it."
@@ -399,12 +410,13 @@ class Settings(BaseSettings):
     caddy: CaddySettings = Field(default_factory=CaddySettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    _secrets_key: str | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _aws_is_there(self) -> Self:
-        if self.secrets.store != "local" and not self.aws.region:
+        if self.secrets.store not in (None, "local") and not self.aws.region:
             raise ValueError(f"secrets.store is {self.secrets.store}, and nobody says where: set aws.region")
-        if self.secrets.store != "local" and self.secrets.key_file:
+        if self.secrets.store not in (None, "local") and self.secrets.key_file:
             raise ValueError("secrets.key_file opens the local store alone; AWS encrypts with aws.kms_key, or its own")
         if self.resources.aws and not (self.aws.account and self.aws.region):
             raise ValueError("resources.aws needs to know where: set aws.account and aws.region")
@@ -422,6 +434,17 @@ class Settings(BaseSettings):
     def instance_name(self) -> str:
         """What this previewbot's things are labelled with."""
         return self.instance or f"app-{self.github.app_id}"
+
+    @property
+    def secrets_key(self) -> str | None:
+        """The key of the secrets, where the environment has it."""
+        return self._secrets_key
+
+    @property
+    def secrets_store(self) -> Literal["local", "aws-ssm", "aws-secrets-manager"]:
+        """Where the values of secrets are."""
+        has_key = bool(self.secrets.key_file or self._secrets_key)
+        return self.secrets.store or ("aws-ssm" if self.aws.region and not has_key else "local")
 
     @property
     def database_url(self) -> str:
@@ -456,6 +479,10 @@ def load(file: Path | None) -> Settings:
         settings = Settings(**values)
     except ValidationError as error:
         raise Faulty(tuple(_fault(file, each) for each in error.errors(include_url=False))) from None
+    settings._secrets_key = os.environ.pop(SECRETS_KEY, None)  # noqa: SLF001 - nobody else sets it
+    if settings.secrets_key and (settings.secrets.key_file or settings.secrets.store not in (None, "local")):
+        other = "secrets.key_file" if settings.secrets.key_file else f"secrets.store: {settings.secrets.store}"
+        raise Faulty((f"environment: {SECRETS_KEY} and {other} exclude each other: set one of them",))
     return settings
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from previewbot.settings import Faulty, Settings, load, read_secret
+from previewbot.settings import SECRETS_KEY, Faulty, Settings, load, read_secret
 
 EXAMPLE = Path("config/previewbot.yaml")
 
@@ -120,6 +122,38 @@ def test_what_would_show_a_secret_or_reach_nothing_is_a_fault(tmp_path: Path, wr
         load(_write(tmp_path, f"{github}\n{written}\n"))
     assert len(caught.value.faults) == 1
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "store"),
+    [
+        ("", "local"),
+        ("aws: {region: eu-west-1}", "aws-ssm"),
+        ("aws: {region: eu-west-1}\nsecrets: {store: local}", "local"),
+        ("aws: {region: eu-west-1}\nsecrets: {key_file: k}", "local"),
+        ("aws: {region: eu-west-1}\nsecrets: {store: aws-secrets-manager}", "aws-secrets-manager"),
+    ],
+)
+def test_secrets_are_where_the_operator_works_unless_it_is_said(tmp_path: Path, written: str, store: str) -> None:
+    github = "github: {app_id: 1, private_key_file: k, webhook_secret_files: [s]}"
+    assert load(_write(tmp_path, f"{github}\n{written}\n")).secrets_store == store
+
+
+def test_the_key_of_the_secrets_is_taken_out_of_the_environment_and_never_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key = base64.b64encode(b"k" * 32).decode()
+    monkeypatch.setenv(SECRETS_KEY, key)
+    settings = load(EXAMPLE)
+    assert settings.secrets_key == key
+    assert SECRETS_KEY not in os.environ
+    assert key not in repr(settings)
+    for other in ("secrets: {key_file: k}", "secrets: {store: aws-ssm}\naws: {region: eu-west-1}"):
+        monkeypatch.setenv(SECRETS_KEY, key)
+        github = "github: {app_id: 1, private_key_file: k, webhook_secret_files: [s]}"
+        with pytest.raises(Faulty, match="exclude each other") as caught:
+            load(_write(tmp_path, f"{github}\n{other}\n"))
+        assert key not in str(caught.value)
 
 
 @pytest.mark.parametrize(

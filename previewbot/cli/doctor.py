@@ -201,7 +201,7 @@ async def _database(settings: Settings) -> list[Finding]:
 
 
 async def _secrets(settings: Settings) -> list[Finding]:
-    if settings.secrets.store != "local":
+    if settings.secrets_store != "local" or settings.secrets_key:
         return [Finding("Secrets", ok=True, detail=await app.open_secrets(settings).check())]
     folder = settings.storage.folder.absolute()
     key = settings.secrets.key_file or folder / "secrets.key"

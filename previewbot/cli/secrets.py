@@ -37,7 +37,7 @@ def put(  # noqa: PLR0917 - the signature is the command line's
 ) -> None:
     """Set a secret to what is on standard input, or typed where that is a terminal."""
     _no_value(extra)
-    _write(config, app, kind, _name(service, name), _given())
+    _write(load(config), app, kind, _name(service, name), _given())
     say(f"{name} of {app} is set for {kind}. What runs gets it with its next push or `/redeploy`.")
 
 
@@ -56,15 +56,15 @@ def rotate(  # noqa: PLR0917 - the signature is the command line's
     from previewbot.engine import vault
 
     _no_value(extra)
-    wanted = _name(service, name)
+    wanted, settings = _name(service, name), load(config)
 
     async def is_set(settings: Settings) -> bool:
         return wanted in await _store(settings).versions(Scope(_checked(app), _checked(kind)))
 
-    if not guard(is_set, load(config), of=SECRETS):
+    if not guard(is_set, settings, of=SECRETS):
         fail(f"{name} of {app} is not set for {kind}.", "Only what is set can be rotated.", "previewbot secrets set …")
     value = vault.generate(generate) if generate else _given()
-    _write(config, app, kind, wanted, value)
+    _write(settings, app, kind, wanted, value)
     say(f"{name} of {app} is rotated for {kind}. What runs gets it with its next push or `/redeploy`.")
 
 
@@ -148,13 +148,13 @@ async def _look(store: Secrets, blueprint: Blueprint, kind: str) -> list[dict[st
     return rows
 
 
-def _write(config: Path, app: str, kind: str, name: SecretName, value: Value) -> None:  # noqa: PLR0917 - one call
+def _write(settings: Settings, app: str, kind: str, name: SecretName, value: Value) -> None:  # noqa: PLR0917 - one call
     from previewbot.core.secrets import Scope
 
-    async def run(settings: Settings) -> None:
-        await _store(settings).put(Scope(_checked(app), _checked(kind)), name, value)
+    async def run(opened: Settings) -> None:
+        await _store(opened).put(Scope(_checked(app), _checked(kind)), name, value)
 
-    guard(run, load(config), of=SECRETS)
+    guard(run, settings, of=SECRETS)
 
 
 def _store(settings: Settings) -> Secrets:

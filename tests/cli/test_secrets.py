@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -60,6 +61,20 @@ def test_it_can_be_kept_in_aws(tmp_path: Path, aws_account: Account, store: str)
     assert "70000" in refused.stderr
     assert "xxx" not in refused.stderr
     assert not (tmp_path / "state").exists() or not list((tmp_path / "state").iterdir())
+
+
+def test_the_key_may_be_in_the_environment_and_no_other_opens_what_it_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREVIEWBOT_SECRETS_KEY", base64.b64encode(b"k" * 32).decode())
+    assert secrets("set", "shop", "STRIPE_KEY", folder=tmp_path, given="hunter2\n").returncode == 0
+    assert secrets("rotate", "shop", "STRIPE_KEY", "--generate", "32", folder=tmp_path).returncode == 0
+    assert not (tmp_path / "state" / "secrets.key").exists(), "none is made beside it"
+    monkeypatch.setenv("PREVIEWBOT_SECRETS_KEY", "c2hvcnQ=")
+    done = secrets("list", "shop", folder=tmp_path)
+    assert done.returncode == 2
+    assert "PREVIEWBOT_SECRETS_KEY: the key of the secrets has 5 bytes" in done.stderr
+    assert "c2hvcnQ" not in done.stderr
 
 
 def test_a_value_as_an_argument_is_refused_with_the_reason(tmp_path: Path) -> None:
