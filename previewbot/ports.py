@@ -388,8 +388,11 @@ class Queue(Protocol):
     async def renew(self, lease: Lease, now: datetime) -> bool:
         """Keep a lease for longer; ``False`` if another worker has it."""
 
-    async def settle(self, lease: Lease, *, due: datetime | None, failed: bool = False) -> None:
-        """Give a lease back; touched meanwhile, it is due at once, else at ``due`` (``None``: not by itself)."""
+    async def settle(self, lease: Lease, *, due: datetime | None, failed: bool = False, unserved: bool = False) -> None:
+        """Give a lease back; touched meanwhile, it is due at once, else at ``due`` (``None``: not by itself).
+
+        ``failed`` and ``unserved`` keep its wake-ups for the next lease; what is merely unserved counts no failure.
+        """
 
     async def next_due(self) -> datetime | None:
         """Say when the next topic without a lease is due."""

@@ -14,6 +14,10 @@ class Transient(Exception):  # noqa: N818 - named by what happens next
         self.retry_after = retry_after
 
 
+class Throttled(Transient):
+    """Nothing is wrong: the other side counts what we ask of it, and has had enough until ``retry_after`` is over."""
+
+
 class Refused(Exception):  # noqa: N818 - named by what happens next
     """A person must change something first; trying again without that is useless."""
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from previewbot.core.errors import Refused, Transient
+from previewbot.core.errors import Refused, Throttled, Transient
 from previewbot.core.ids import digest
 from previewbot.core.model import (
     Ask,
@@ -79,11 +79,14 @@ class Publisher:
         ledger.tell(commented.record.comment, deployed.record.deployment, deployed.record.superseded)
         # Whatever got through is remembered first, so that a small budget still gets everything said in the end.
         await ledger.write()
+        left = []
         for error in (commented.error, deployed.error):
             if isinstance(error, Refused):
                 log.warning("not told", env=str(record.key), why=error.message)
             elif error:
-                raise error
+                left.append(error)
+        if left:
+            raise max(left, key=_urgency)
 
     async def _comment(self, pull: PullRequest, record: Record, status: Status) -> _Told:
         body = notice.comment(record.key, status, notice.Context(self.policy.base_url))
@@ -173,6 +176,11 @@ class Publisher:
         reaction = Reaction.DONE if state is AskState.DONE else Reaction.REFUSED
         await self.world.hub.react(pull.repository, ask.id, reaction)
         await self.world.store.mark(ask, state)
+
+
+def _urgency(error: Transient) -> tuple[bool, timedelta]:
+    """Trouble before a mere wait; of two waits the longer one, after which both can be told at once."""
+    return not isinstance(error, Throttled), error.retry_after or timedelta(0)
 
 
 def _is_silent(record: Record, status: Status) -> bool:

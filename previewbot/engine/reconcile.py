@@ -11,7 +11,7 @@ import structlog
 
 from previewbot.core.actions import Plan
 from previewbot.core.desire import Absent, Desired
-from previewbot.core.errors import Transient
+from previewbot.core.errors import Throttled, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, PullRequest, Reason, Record, Removed, State, Status
 from previewbot.engine import vault
@@ -69,16 +69,21 @@ class Reconciler:
         if forbidden and forbidden.is_final and not record.keeps_secrets:
             # Whatever is remembered: there may have been another memory.
             record = replace(record, keeps_secrets=await vault.remains(world, key))
-        ledger = Ledger(world.store, record)
-        async with Errands(bell) as errands, Voice(publisher, pull, ledger, bell) as voice:
-            actor = Actor(world, errands, self._finished)
-            approach = Approach(world, self.policy, actor, ledger, voice, bell, self.turns)
-            made = await approach.go(desired, lambda was, now: _conclude(was, now, pull, touched_at))
-        log.info("pass", env=str(key), state=made.status.state, reason=made.status.reason)
-        if pull and asked:
-            asked = tuple(await world.store.asks(key))
-            await publisher.conclude(pull, asked, made.status)
-            await Orders(world, pull, notice.Context(self.policy.base_url)).follow(asked, made.status)
+        ledger, made = Ledger(world.store, record), None
+        try:
+            async with Errands(bell) as errands, Voice(publisher, pull, ledger, bell) as voice:
+                actor = Actor(world, errands, self._finished)
+                approach = Approach(world, self.policy, actor, ledger, voice, bell, self.turns)
+                made = await approach.go(desired, lambda was, now: _conclude(was, now, pull, touched_at))
+            log.info("pass", env=str(key), state=made.status.state, reason=made.status.reason)
+            if pull and asked:
+                asked = tuple(await world.store.asks(key))
+                await publisher.conclude(pull, asked, made.status)
+                await Orders(world, pull, notice.Context(self.policy.base_url)).follow(asked, made.status)
+        except Throttled as throttled:
+            if made is None:
+                raise
+            return _told_later(made, throttled)
         return made
 
     async def _desire(self, pull: PullRequest | None, record: Record) -> tuple[Desired, Record]:
@@ -107,6 +112,13 @@ class Reconciler:
         records = await self.world.store.records(build.key.repository)
         building = (each.key for each in records if each.status and each.status.state is State.BUILDING)
         return {build.key, *building}
+
+
+def _told_later(made: Plan, throttled: Throttled) -> Plan:
+    """Leave what could not be told to a later pass; what the plan waits for itself is looked at no later for it."""
+    log.info("throttled", why=str(throttled))
+    waits = [each for each in (made.recheck, throttled.retry_after) if each is not None]
+    return replace(made, recheck=min(waits, default=None))
 
 
 def _refresh(record: Record, pull: PullRequest | None, touched_at: datetime) -> Record:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from previewbot.core.errors import Refused, Transient
+from previewbot.core.errors import Refused, Throttled, Transient
 from previewbot.core.ids import Key, Survey
 from previewbot.engine.count import counted
 from previewbot.engine.turns import Turns
@@ -107,6 +107,10 @@ class Worker:
     async def _attempt(self, lease: Lease) -> None:
         try:
             again = await self._pass(lease)
+        except Throttled as throttled:
+            pause = throttled.retry_after or _LONGEST
+            log.info("throttled", why=str(throttled), seconds=pause.total_seconds())
+            await self.queue.settle(lease, due=self.clock.now() + pause, unserved=True)
         except Transient as transient:
             await self._put_off(lease, transient, transient.retry_after)
         except Refused as refused:

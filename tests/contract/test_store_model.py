@@ -46,12 +46,13 @@ class Topic:
         assert lease.touched_at == min(self.serving)
         self.lease, self.until = lease, now + LEASE
 
-    def settle(self, due: datetime | None, *, failed: bool) -> None:
+    def settle(self, due: datetime | None, *, failed: bool, unserved: bool) -> None:
         if due:
             self.unserved.append(due)
         self.due = min(self.unserved, default=None)
-        self.failures = self.failures + 1 if failed and self.due else 0
-        if failed and self.due:
+        if failed or not (unserved and self.due):
+            self.failures = self.failures + 1 if failed and self.due else 0
+        if (failed or unserved) and self.due:
             self.unserved += self.serving
         self.serving, self.lease = [], None
 
@@ -117,11 +118,11 @@ class Walk:
         if held := self.held():
             topic = self.random.choice(held)
             due = self.random.choice([None, self.now, self.now + 30 * SECOND])
-            failed = self.random.random() < 0.4
+            failed, unserved = self.random.choice([(True, False), (False, True), (False, False), (False, False)])
             assert topic.lease
-            await self.store.settle(topic.lease, due=due, failed=failed)
+            await self.store.settle(topic.lease, due=due, failed=failed, unserved=unserved)
             self.stale.append(topic.lease)
-            topic.settle(due, failed=failed)
+            topic.settle(due, failed=failed, unserved=unserved)
 
     async def renew(self) -> None:
         if held := self.held():

@@ -187,10 +187,10 @@ class Town:
     def sweeper(self) -> Sweeper:
         return Sweeper(self.world, self.policy)
 
-    async def settle(self) -> None:
+    async def settle(self, rounds: int = 60) -> None:
         """Let everything that is due, or will be, come to its end; time passes as fast as it can."""
         await self.github.hooks.settle()
-        for _ in range(60):
+        for _ in range(rounds):
             await self.worker.drain()
             await asyncio.sleep(0)
             due = await self.store.next_due()

@@ -67,17 +67,17 @@ class Comments:
         return user is not None and user.type == "Bot" and user.login == f"{await self._installed.slug()}[bot]"
 
     async def _create(self, pull: PullRequest, text: str, *, final: bool) -> int | None:
-        if not self._installed.afford(final=final):
-            return None
         path = f"issues/{pull.key.number}/comments"
+        if not self._installed.afford(pull.repository, path, final=final):
+            return None
         answer = await self._installed.call(pull.repository, "POST", path, body={"body": text})
         return answer.read(_COMMENT).id
 
     async def _edit(self, pull: PullRequest, id: int, text: str, *, final: bool) -> bool | None:
         """Edit; ``None`` where the budget holds it back, ``False`` where the comment is gone."""
-        if not self._installed.afford(final=final):
-            return None
         path = f"issues/comments/{id}"
+        if not self._installed.afford(pull.repository, path, final=final):
+            return None
         answer = await self._installed.call(pull.repository, "PATCH", path, body={"body": text}, allow=_GONE)
         return answer.response.is_success
 

@@ -124,7 +124,7 @@ class GitHubHub:
             found = await self._find_deployment(pull, environment)
             if found is not None:
                 return found
-            self._installed.afford(final=True)
+            self._installed.afford(pull.repository, f"deployments {pull.key.number}", final=True)
             body = {
                 "ref": pull.head_commit,
                 "environment": environment,
@@ -142,16 +142,16 @@ class GitHubHub:
         self, repository: Repository, deployment: int, state: DeploymentState, *, url: str | None, log_url: str | None
     ) -> None:
         """Add a status to a deployment; one that somebody deleted is fine."""
-        self._installed.afford(final=True)
+        path = f"deployments/{deployment}/statuses"
+        self._installed.afford(repository, path, final=True)
         links = {"environment_url": url, "log_url": log_url}
         body = {"state": state.value, "auto_inactive": False} | {name: link for name, link in links.items() if link}
-        path = f"deployments/{deployment}/statuses"
         await self._installed.call(repository, "POST", path, body=body, allow=_GONE)
 
     async def react(self, repository: Repository, comment: int, reaction: Reaction) -> None:
         """Put a reaction on a comment; a comment that is gone is fine."""
-        self._installed.afford(final=True)
         path = f"issues/comments/{comment}/reactions"
+        self._installed.afford(repository, path, final=True)
         await self._installed.call(repository, "POST", path, body={"content": reaction.value}, allow=_GONE)
 
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:

@@ -17,7 +17,7 @@ from previewbot.adapters.github.directory import Directory
 from previewbot.adapters.github.shapes import AppShape
 from previewbot.adapters.github.tokens import InstallationGone, Tokens
 from previewbot.adapters.github.weather import date_of, is_rate_limit, retry_after
-from previewbot.core.errors import Transient
+from previewbot.core.errors import Throttled
 from previewbot.core.model import Repository
 from previewbot.ports import Allowance, Clock, Credential
 
@@ -53,11 +53,14 @@ class Installed:
             self.directory.distrust(entry.id)
             raise
 
-    def afford(self, *, final: bool) -> bool:
-        """Count one content write; ``False`` holds back what is not final, ``Transient`` puts off what is."""
-        wait = self._budget.take(self._clock.now(), final=final)
+    def afford(self, repository: Repository, path: str, *, final: bool) -> bool:
+        """Count one content write; ``False`` holds back what is not final.
+
+        What is final and has to wait is ``Throttled``, and finds its place in the line kept when it comes back.
+        """
+        wait = self._budget.take(self._clock.now(), final=final, place=(repository.id, path))
         if wait and final:
-            raise Transient("the budget of content writes is used up", retry_after=wait)
+            raise Throttled("the budget of content writes is used up", retry_after=wait)
         return not wait
 
     def allowance(self) -> Allowance:

@@ -9,7 +9,7 @@ import httpx
 from pydantic import ValidationError
 
 from previewbot.adapters.github.shapes import Problem
-from previewbot.core.errors import Refused, Transient
+from previewbot.core.errors import Refused, Throttled, Transient
 from previewbot.core.model import Reason
 
 _PATIENCE = timedelta(minutes=1)
@@ -50,7 +50,7 @@ def judge(response: httpx.Response, now: datetime, what: str) -> Transient | Ref
     status = response.status_code
     said = f"GitHub answered {status} to {what}: {complaint(response)}"
     if is_rate_limit(response):
-        return Transient(said, retry_after=retry_after(response.headers, now))
+        return Throttled(said, retry_after=retry_after(response.headers, now))
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         asked = response.headers.get("retry-after")
         return Transient(said, retry_after=retry_after(response.headers, now) if asked else None)

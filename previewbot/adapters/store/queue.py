@@ -71,14 +71,14 @@ class SqlQueue:
         return done.rowcount == 1
 
     @whole
-    async def settle(self, lease: Lease, *, due: datetime | None, failed: bool = False) -> None:
-        """Give a lease back; touched meanwhile, it is due at once, else at ``due`` (``None``: not by itself)."""
+    async def settle(self, lease: Lease, *, due: datetime | None, failed: bool = False, unserved: bool = False) -> None:
+        """See ``Queue.settle``."""
         async with self._database.writing() as connection:
             if due is None:
                 untouched = and_(_held(lease), queue.c.generation == lease.generation)
                 if (await connection.execute(delete(queue).where(untouched))).rowcount:
                     return
-            await connection.execute(_give_back(lease, due, failed=failed))
+            await connection.execute(_give_back(lease, due, failed=failed, unserved=unserved))
         self.wake()
 
     @whole
@@ -152,7 +152,7 @@ def touching(insert: Insert) -> Insert:
     )
 
 
-def _give_back(lease: Lease, due: datetime | None, *, failed: bool) -> Any:  # noqa: ANN401
+def _give_back(lease: Lease, due: datetime | None, *, failed: bool, unserved: bool) -> Any:  # noqa: ANN401
     """The update that ends a lease, if it is still that lease."""
     touched = queue.c.generation != lease.generation
     if due is None:
@@ -165,8 +165,8 @@ def _give_back(lease: Lease, due: datetime | None, *, failed: bool) -> Any:  # n
         .where(_held(lease))
         .values(
             due=next_due,
-            touched_at=queue.c.touched_at if failed else next_due,
-            failures=queue.c.failures + 1 if failed else 0,
+            touched_at=queue.c.touched_at if failed or unserved else next_due,
+            failures=queue.c.failures + 1 if failed else queue.c.failures if unserved else 0,
             token=None,
             leased_until=None,
             again_at=None,

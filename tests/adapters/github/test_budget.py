@@ -69,3 +69,29 @@ def test_no_minute_and_no_hour_ever_holds_more_than_allowed(asked: list[tuple[fl
             written.append(now := now + wait + timedelta(milliseconds=1))
     for window, limit in ((timedelta(minutes=1), 8), (timedelta(hours=1), 20)):
         assert all(sum(end - window < at <= end for at in written) <= limit for end in written)
+
+
+def test_each_who_waits_is_promised_a_time_of_its_own_and_then_gets_through() -> None:
+    budget = Budget(burst=2)
+    waits = [budget.take(NOW, final=True, place=number) for number in range(6)]
+    assert waits == [ZERO, ZERO, SECOND, 2 * SECOND, 3 * SECOND, 4 * SECOND]
+    assert budget.take(NOW, final=True, place=4) == 3 * SECOND, "whoever asks again keeps the place"
+    assert budget.take(NOW + SECOND, final=True, place="new") == 4 * SECOND, "nobody comes in between"
+    assert budget.take(NOW + SECOND, final=False) > ZERO
+    assert [budget.take(NOW + waits[number], final=True, place=number) for number in range(2, 6)] == [ZERO] * 4
+
+
+def test_the_line_keeps_to_the_minute_as_well() -> None:
+    budget = Budget(per_minute=2, burst=100)
+    waits = [budget.take(NOW, final=True, place=number) for number in range(6)]
+    minute = timedelta(minutes=1)
+    assert waits == [ZERO, ZERO, minute, minute + SECOND, 2 * minute, 2 * minute + SECOND]
+
+
+def test_a_promise_does_not_hold_when_github_has_had_enough() -> None:
+    budget = Budget(burst=1)
+    budget.take(NOW, final=True, place=0)
+    assert budget.take(NOW, final=True, place=1) == SECOND
+    budget.close(NOW + 60 * SECOND)
+    assert budget.take(NOW + SECOND, final=True, place=1) == 59 * SECOND
+    assert budget.take(NOW + 60 * SECOND, final=True, place=1) == ZERO
