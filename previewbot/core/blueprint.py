@@ -108,7 +108,7 @@ class Service:
     replicas: int = 1
     kind: Kind = Kind.WEB
     size: str | None = None
-    """One of the operator's sizes; ``None`` is the smallest that the operator gives without being asked."""
+    """One of the operator's sizes; ``None`` is what the operator lets every container use."""
     depends_on: tuple[str, ...] = ()
     """Services that must be healthy before this one is started."""
     secrets: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ class Resource:
     name: str
     type: ResourceType
     version: str | None = None
-    """As in the image's tag: ``16``; ``None`` is the operator's default."""
+    """As in the image's tag: ``16``; ``None`` is the one that previewbot chose (``core.resources``)."""
     size: str | None = None
     """One of the operator's sizes."""
     seed: Hook | None = None

@@ -159,6 +159,8 @@ KITS: Mapping[ResourceType, Kit] = {
 }
 
 
+UNVERSIONED = (ResourceType.STORAGE, ResourceType.QUEUE, ResourceType.VOLUME)
+"""The types of which an app cannot choose the version."""
 SERVERS = tuple(KITS)
 """The types that run as a server of their own; a volume is only mounted."""
 

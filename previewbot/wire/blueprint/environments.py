@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from previewbot.core.blueprint import PREVIEW, Flaw, Kind
-from previewbot.wire.blueprint.links import unknown
+from previewbot.core.blueprint import PREVIEW, Flaw, Kind, ResourceType
+from previewbot.wire.blueprint.links import sized_volume, unknown
 from previewbot.wire.blueprint.outline import Outline, Raw, mapping
 from previewbot.wire.blueprint.wording import show, subject
 from previewbot.wire.yaml_source import Document, Path
@@ -52,6 +52,8 @@ def _resources(document: Document, path: Path, environment: object, outline: Out
     for name, override in mapping(environment, "resources").items():
         place: Path = (*path, "resources", name)
         yield from unknown(document, place, outline.resources, "resource", key=True)
+        if outline.resources.get(name) == ResourceType.VOLUME and (*place, "size") in document.places:
+            yield sized_volume(document, (*place, "size"))
         if path[-1] == PREVIEW and isinstance(override, dict) and override.get("backups") is not None:
             problem = f"{subject((*place, 'backups'))} cannot be: previews keep no backups"
             yield document.flaw((*place, "backups"), problem, "leave it out", key=True)

@@ -6,11 +6,11 @@ import graphlib
 from collections.abc import Iterable, Iterator, Mapping
 
 from previewbot.core.blueprint import Flaw, ResourceType
+from previewbot.core.resources import UNVERSIONED
 from previewbot.wire.blueprint.outline import Outline, entries, hooks, mapping
 from previewbot.wire.blueprint.wording import show, subject, suggest, where
 from previewbot.wire.yaml_source import Document, Path
 
-_UNVERSIONED = (ResourceType.STORAGE, ResourceType.QUEUE, ResourceType.VOLUME)
 _MOST_CIRCLES = 5
 _LONGEST_CIRCLE = 8
 
@@ -78,9 +78,19 @@ def _resources(document: Document, outline: Outline) -> Iterator[Flaw]:
             problem = f"`{show(name)}` is both a service and a resource"
             yield document.flaw(path, problem, "rename one: both are hosts on the same network", key=True)
         version = (*path, "version")
-        if kind in _UNVERSIONED and version in document.places:
+        if kind in UNVERSIONED and version in document.places:
             problem = f"{subject(version)} cannot be chosen: a {kind} has none"
             yield document.flaw(version, problem, "leave it out", key=True)
+        if kind == ResourceType.VOLUME and (*path, "size") in document.places:
+            yield sized_volume(document, (*path, "size"))
+
+
+def sized_volume(document: Document, path: Path) -> Flaw:
+    """The flaw of a volume that is given a size: those are of CPU and memory, and a folder has neither."""
+    problem = (
+        f"{subject(path)} cannot be chosen: sizes are of CPU and memory, and how much a volume holds is the operator's"
+    )
+    return document.flaw(path, problem, "leave it out", key=True)
 
 
 def _circles(document: Document, outline: Outline) -> Iterator[Flaw]:

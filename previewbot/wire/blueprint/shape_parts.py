@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from previewbot.core.blueprint import Concurrency
+from previewbot.core.resources import KITS, UNVERSIONED
 from previewbot.wire.blueprint.texts import (
     AConcurrency,
     AResourceType,
@@ -109,7 +110,10 @@ class ServiceShape(Shape):
         None, description="When it counts as healthy; a text is the path alone.", examples=["/healthz"]
     )
     size: Chosen | None = Field(
-        None, description="One of the operator's sizes; by default the smallest.", examples=["small"]
+        None,
+        description="One of the operator's sizes, of CPU and memory; by default what the operator lets every container "
+        "use.",
+        examples=["small"],
     )
     replicas: int = Field(1, ge=1, le=10, description="How many of it run; only `web` and `worker`.", examples=[2])
     depends_on: list[ServiceName] = Field(
@@ -185,6 +189,11 @@ class HooksShape(Shape):
     )
 
 
+def _versions() -> str:
+    """The versions that resources have which ask for none."""
+    return ", ".join(f"{each} {KITS[each].version}" for each in KITS if each not in UNVERSIONED)
+
+
 class ResourceShape(Shape):
     """Something that an environment has for itself. A text is the type alone."""
 
@@ -195,11 +204,14 @@ class ResourceShape(Shape):
     )
     version: Version | None = Field(
         None,
-        description="Its version, as in the image's tag; by default the operator's. Not for storage, queue and volume.",
+        description=f"Its version, as in the image's tag; by default {_versions()}. Not for storage, queue and volume.",
         examples=["16"],
     )
     size: Chosen | None = Field(
-        None, description="One of the operator's sizes; by default the smallest.", examples=["small"]
+        None,
+        description="One of the operator's sizes, of CPU and memory; by default what the operator lets every container "
+        "use. Not for volume.",
+        examples=["small"],
     )
     backups: Chosen | None = Field(
         None, description="One of the operator's backup policies; previews have none.", examples=["daily"]
