@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,6 +23,7 @@ from previewbot.core.masking import MASK
 from previewbot.core.model import Size
 from previewbot.core.resources import Shelf
 from previewbot.wire.blueprint import dump, parse
+from tests.cli.blueprints import files
 from tests.judges.manifests import validated
 from tests.test_main import run
 from tests.wire.blueprint.stack import STACK
@@ -125,93 +130,8 @@ def test_the_bodies_are_those_that_the_engine_is_sent(stack: Blueprint) -> None:
     )  # fmt: skip
 
 
-_TEXTS = [
-    "plain", "$${HOME} $1 '\"", "é\u2028\x7f", "${services.web.url}/x", "${services.web.public_url}", "${commit.sha}",
-    "${environment.name}-${environment.kind}-${environment.number}", "${secrets.TOKEN}", "a${resources.db.password}b",
-    "${resources.db.url}?x", "${resources.cache.host}:${resources.cache.port}", "${resources.mq.url}",
-    "${resources.my.name}", "${resources.files.bucket}", "${resources.mails.url}", "${resources.files.url}$${x",
-]  # fmt: skip
-_texts = st.sampled_from(_TEXTS)
-_commands = st.lists(_texts, min_size=1, max_size=3)
-_names = st.sampled_from(["api", "w" * 32, "a-b", "x1", "mailer"])
-_sizes = st.sampled_from(["small", "z" * 32])
-_made = st.sampled_from([
-    {"build": "."},
-    {"image": "redis:7"},
-    {"build": {"context": "é/b c", "target": "T", "args": {"A": "${commit.sha}"}}},
-])  # fmt: skip
-_parts: dict[str, st.SearchStrategy[Any]] = {
-    "command": _commands,
-    "env": st.dictionaries(st.sampled_from(["A", "B_1", "PORT", "_"]), _texts, max_size=3),
-    "secrets": st.lists(st.sampled_from(["KEY", "SESSION", "TOKEN"]), unique=True),
-    "size": _sizes,
-    "volumes": st.just({"data": "/data"}),
-}
-_staying = _parts | {
-    "health": st.sampled_from([{"command": ["./alive"]}, {"timeout": "2m"}]),
-    "replicas": st.integers(1, 10),
-    "depends_on": st.just(["web"]),
-}
-_kinds = st.sampled_from([
-    ({"kind": "worker"}, _staying),
-    ({"port": 80}, _staying),
-    ({"port": 9000, "public": True, "health": "/h"}, {key: each for key, each in _staying.items() if key != "health"}),
-    ({"kind": "cron", "schedule": "0 3 * * 1-5", "timezone": "Europe/Berlin"}, _parts),
-    ({"kind": "job"}, _parts),
-])  # fmt: skip
-
-
-@st.composite
-def _services(draw: st.DrawFn) -> Document:
-    fixed, parts = draw(_kinds)
-    made: Document = draw(_made) | fixed | draw(st.fixed_dictionaries({}, optional=parts))
-    return made
-
-
-_hooks = st.fixed_dictionaries({"service": st.just("web"), "command": _commands})
-_resources = {
-    "db": st.sampled_from(["postgres", {"type": "postgres", "version": "9" * 128}, {"type": "postgres", "size": "big"}])
-    | st.builds(lambda seed: {"type": "postgres", "version": "16_A.b", "seed": seed}, _hooks),
-    "cache": st.just("redis"),
-    "mq": st.just("rabbitmq"),
-    "my": st.sampled_from(["mysql", {"type": "mysql", "version": 8.4}]),
-    "files": st.just("storage"),
-    "mails": st.just("queue"),
-    "data": st.just("volume"),
-}
-_web = st.fixed_dictionaries({"build": st.just("."), "port": st.just(8080)}, optional=_parts)
-_environments = st.fixed_dictionaries(
-    {},
-    optional={
-        "services": st.just({"web": {"replicas": 3, "size": "large"}}),
-        "resources": st.just({"db": {"size": "large"}}),
-    },
-)
-_files = st.fixed_dictionaries(
-    {
-        "version": st.just(1),
-        "services": st.builds(
-            lambda web, others: {"web": web} | others, _web, st.dictionaries(_names, _services(), max_size=3)
-        ),
-        "resources": st.fixed_dictionaries(_resources),
-        "secrets": st.just({"SESSION": {"generate": 32}, "TOKEN": {}}),
-    },
-    optional={
-        "hooks": st.fixed_dictionaries({}, optional={"release": _hooks, "destroy": _hooks}),
-        "environments": st.fixed_dictionaries(
-            {},
-            optional={
-                "preview": _environments,
-                "production": st.builds(lambda each: each | {"domain": "shop.example.com"}, _environments),
-                "e" * 32: _environments,
-            },
-        ),
-    },
-)
-
-
 @settings(max_examples=50, deadline=None)
-@given(_files)
+@given(files)
 def test_whatever_validates_is_rendered_and_twice_the_same(file: Document) -> None:
     blueprint, again = read(dump(file)), read(dump(file))
     for environment in ("preview", *blueprint.environments):
@@ -219,6 +139,74 @@ def test_whatever_validates_is_rendered_and_twice_the_same(file: Document) -> No
             found = documents(blueprint, environment, runtime)
             assert json.dumps(found) == json.dumps(documents(again, environment, runtime))
             assert json.loads(json.dumps(found)) == found
+
+
+@settings(max_examples=30, deadline=None)
+@given(files, st.sampled_from(list(Runtime)), st.randoms())
+def test_removing_a_service_removes_exactly_it(file: Document, runtime: Runtime, chance: Random) -> None:
+    before = file | {"services": {"extra": {"image": "redis:7", "port": 1}} | file["services"]}
+    name = chance.choice(sorted(before["services"].keys() - {"web"}))
+    after = before | {"services": {each: body for each, body in before["services"].items() if each != name}}
+    left, was = (_known(documents(read(dump(each)), "preview", runtime), without=name) for each in (after, before))
+    assert left.items() <= was.items(), "what stays is what it was"
+    mounts = {each for each, body in before["services"].items() if "volumes" in body}
+    assert {was[each] for each in was.keys() - left.keys()} == {name} | ({"data"} if mounts == {name} else set())
+
+
+def _known(found: list[Document], *, without: str) -> dict[str, str]:
+    """Every object, as text, and whose it is; but for the revision, and for what siblings are told of a service."""
+    for each in found:
+        _forget(each.get("body", {}), without)
+        _forget(each.get("spec", {}).get("template", {}).get("spec", {}), without)
+    labels = [
+        {**each.get("body", {}).get("Labels", {}), **each.get("metadata", {}).get("labels", {})} for each in found
+    ]
+    services = [each.get("previewbot.service") or each.get("previewbot.dev/service") for each in labels]
+    revision = next(
+        each.get("previewbot.revision") or each["previewbot.dev/revision"]
+        for each in labels[::-1]
+        if "web" in each.values()
+    )
+    texts = [json.dumps(each, sort_keys=True).replace(revision, "R").replace(revision[:10], "R") for each in found]
+    return {text: service or _owner(each) for text, each, service in zip(texts, found, services, strict=True)}
+
+
+def _forget(program: Document, name: str) -> None:
+    variable = f"PREVIEWBOT_{name.upper().replace('-', '_')}_URL"
+    if "Env" in program:
+        program["Env"] = [each for each in program["Env"] if not each.startswith(f"{variable}=")]
+    for each in program.get("containers", ()):
+        each["env"] = [one for one in each.get("env", ()) if one["name"] != variable]
+    if "hostAliases" in program:
+        program["hostAliases"] = [each for each in program["hostAliases"] if each["hostnames"] != [name]]
+
+
+def _owner(thing: Document) -> str:
+    """Whose an object is that names no service in its labels."""
+    if thing.get("kind") == "Ingress":
+        backend = thing["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"]
+        return str(backend).rpartition("-")[0]
+    volume = thing.get("volume", {}).get("labels") or thing.get("metadata", {}).get("labels", {})
+    return str(volume.get("previewbot.volume") or volume.get("previewbot.dev/volume") or "all")
+
+
+@pytest.mark.parametrize("runtime", Runtime)
+def test_it_is_the_same_whatever_the_order_of_sets_in_the_program(tmp_path: Path, runtime: Runtime) -> None:
+    (tmp_path / "previewbot.yaml").write_text(STACK)
+    command = [sys.executable, "-m", "previewbot", "render", "-e", "production", "--runtime", runtime]
+    told = [
+        subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert told[0] == told[1]
+    assert told[0].count(b"---") > 10
 
 
 def test_a_file_is_rendered_as_documents_of_yaml_or_as_json(tmp_path: Path) -> None:

@@ -334,6 +334,19 @@ async def test_a_resource_that_the_blueprint_drops_goes_with_its_data(city: Town
     assert _data(observed) == ["db-16"]
 
 
+async def test_a_service_that_the_blueprint_drops_goes_alone(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    before = await city.observed(pull)
+    fewer = "\n".join(line for line in STACK.splitlines() if not line.startswith("  worker:"))
+    await city.push(pull, {"previewbot.yaml": fewer})
+    after = await city.observed(pull)
+    assert [each.service for release in after.releases if not release.resource for each in release.instances] == ["web"]
+    resources = {each.revision for each in before.releases if each.resource}
+    assert {each.revision for each in after.releases if each.resource} == resources
+    assert after.volumes == before.volumes
+    assert "| worker |" not in city.comment(pull)
+
+
 async def test_a_size_is_what_the_operator_says_and_an_unknown_one_is_told(city: Town) -> None:
     sized = STACK.replace("    port: 8080\n", "    port: 8080\n    size: small\n")
     pull = await city.open(files={"previewbot.yaml": sized})
