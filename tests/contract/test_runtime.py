@@ -347,6 +347,23 @@ async def _absent(runtime: Runtime, key: Key, revision: str) -> None:
             await asyncio.sleep(0.02)
 
 
+async def test_what_is_not_root_writes_to_its_volumes_and_finds_it_again_in_the_next_release(
+    runtime: Runtime, key: Key, digests: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    if "docker" in request.node.callspec.params.values():
+        digests = {"base": request.getfixturevalue("unprivileged_image")}
+    say = ("sh", "-c", "id -u >> /var/deep/uploads/who && cat /var/deep/uploads/who; sleep 1000")
+    web = replace(service("web", say), volumes={"/var/deep/uploads": "uploads"})
+    for revision, lines in (("r1", 1), ("r2", 2)):
+        await runtime.start(release(key, revision, web), digests)
+        await _settled(runtime, key, revision)
+        if not isinstance(runtime, FakeRuntime):
+            assert await runtime.tail(key, revision, "web", lines=3) == ("10001",) * lines
+        assert (await runtime.observe(key)).volumes == {"uploads"}
+        await runtime.remove(key, revision)
+        await _absent(runtime, key, revision)
+
+
 async def test_a_service_reaches_a_resource_that_it_needs_by_its_name(
     runtime: Runtime, key: Key, digests: dict[str, str]
 ) -> None:
