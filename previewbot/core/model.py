@@ -299,6 +299,10 @@ class ReleaseRecord:
     """When it was given up last."""
     seals: tuple[Seal, ...] = ()
     """The secrets that its programs know, in these versions."""
+    spec: ReleaseSpec | None = None
+    """What it is, once it served: it can then be put back while a newer one cannot run."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """What its images were."""
 
 
 class InstanceState(StrEnum):

@@ -131,18 +131,31 @@ def _unchanged(situation: Situation, unchanged: Unchanged) -> Plan:
         commit=unchanged.commit,
         detail=unchanged.detail,
         flaws=unchanged.flaws,
-        last_good=good,
+        last_good=_shown(good),
     )
     cancels = tuple(CancelBuild(image) for image in sorted(situation.building))
     strays = (each for each in situation.observed.releases if not each.resource and not _is(each, good))
     stray = tuple(RemoveRelease(each.revision) for each in strays)
     mended = _mend(situation, good.revision) if good else ()
-    return Plan((*cancels, *mended, *_keep_routes(situation, good), *stray), status)
+    return Plan((*cancels, *mended, *_put_back(situation, good), *_keep_routes(situation, good), *stray), status)
 
 
 def _mend(situation: Situation, revision: str) -> tuple[Action, ...]:
     """Put back what somebody changed around the releases."""
     return (Prepare(revision),) if situation.observed.drifted else ()
+
+
+def _put_back(situation: Situation, good: ReleaseRecord | None) -> tuple[Action, ...]:
+    """Put back what somebody changed or deleted of a release that goes on serving beside a newer one."""
+    if good is None or good.spec is None:
+        return ()
+    due = stages.due(good.spec, situation.observed.release(good.revision), served=True)
+    return (StartRelease(good.spec, good.digests, due),) if due else ()
+
+
+def _shown(good: ReleaseRecord | None) -> ReleaseRecord | None:
+    """What people are told of a release needs nothing of how it is made."""
+    return replace(good, spec=None, digests={}) if good else None
 
 
 def _is(running: Running, release: ReleaseRecord | None) -> bool:
@@ -166,9 +179,9 @@ def _present(situation: Situation, present: Present) -> Plan:
     kept = () if any(isinstance(each, Route) for each in made.actions) else _keep_routes(situation, good)
     stale = _retire(situation, present, is_given_up=made.status.reason in _BUILD_FAILURES)
     services = tuple(line(shown, release, service) for service in release.services if not service.hook)
-    status = replace(made.status, commit=release.commit, services=services, last_good=good)
+    status = replace(made.status, commit=release.commit, services=services, last_good=_shown(good))
     mended = () if any(isinstance(each, Prepare) for each in made.actions) else _mend(situation, release.revision)
-    actions = (*cancels, *mended, *supply.actions, *made.actions, *kept, *stale.actions)
+    actions = (*cancels, *mended, *supply.actions, *made.actions, *_put_back(situation, good), *kept, *stale.actions)
     return Plan(actions, status, _sooner(made.recheck, stale.recheck))
 
 

@@ -27,6 +27,7 @@ from previewbot.core.actions import (
     StartBuild,
     StartRelease,
 )
+from previewbot.core.desire import Present
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Reason, Record, ReleaseRecord, ReleaseSpec, ReleaseState
@@ -157,7 +158,11 @@ class Actor:
                 await self.world.runtime.start(release, action.digests, action.services, sealed)
         except Refused as refused:
             if before and before.state is ReleaseState.SERVING:
-                raise  # what is left of it goes on serving
+                # What is left of it goes on serving; where a newer one is wanted, that one's state is told.
+                if not _is_wanted(release, situation):
+                    log.warning("not put back", env=str(release.key), why=refused.message)
+                    return False
+                raise
             reason = refused.reason if refused.reason in set(Reason) else Reason.RUNTIME_REFUSED
             given_up = self._given_up(begun, reason=str(reason), detail=refused.message)
             await self.world.store.save_release(replace(given_up, service=None, lines=(), log=None))
@@ -203,6 +208,8 @@ class Actor:
             detail=None,
             lines=(),
             log=None if before.tries else before.log,
+            spec=release,
+            digests=situation.digests,
         )
         hooks = [each.name for each in release.services if each.hook and not each.is_laid]
         if hooks and served.log is None:
@@ -232,6 +239,11 @@ class Actor:
 
 _BEGUN = (CancelBuild, Prepare, StartBuild, StartRelease)
 _Late = FailRelease | Route | BidFarewell | RemoveRelease | RemoveVolumes | ForgetSecrets | DeleteEnvironment
+
+
+def _is_wanted(release: ReleaseSpec, situation: Situation) -> bool:
+    wanted = situation.desired
+    return isinstance(wanted, Present) and wanted.release.revision == release.revision
 
 
 def _is_drift(actions: tuple[Action, ...], situation: Situation) -> bool:

@@ -293,6 +293,21 @@ def test_a_serving_release_that_finds_no_room_any_more_says_just_that() -> None:
     assert not any(isinstance(each, FailRelease) for each in made.actions)
 
 
+@pytest.mark.parametrize("wish", [FLAWED, NEW], ids=["flawed", "failed"])
+def test_the_last_good_release_is_put_back_while_the_newest_commit_cannot_run(wish: Desired) -> None:
+    toy = Toy(bad_revisions={NEW.release.revision})
+    settle(toy, OLD)
+    settle(toy, wish)
+    lost = toy.running[OLD.release.revision].pop()
+    status = settle(toy, wish).status
+    assert status.state is State.FAILED
+    assert lost.service in {each.service for each in toy.running[OLD.release.revision]}
+    assert status.last_good
+    assert (status.last_good.commit, status.last_good.spec) == (OLDER, None), (
+        "of which people are told no more than before"
+    )
+
+
 def test_a_cancelled_build_is_simply_started_again() -> None:
     toy = Toy()
     image = NEW.orders[0].image

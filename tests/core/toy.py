@@ -159,7 +159,8 @@ class Toy:
                 self.routes = dict(routes)
                 before = self.releases.get(release.revision) if release else None
                 if release and (before is None or before.state is not ReleaseState.SERVING):
-                    self._remember(release, ReleaseState.SERVING, served_at=self.now, urls=release.urls)
+                    made = {"urls": release.urls, "spec": release, "digests": {}}
+                    self._remember(release, ReleaseState.SERVING, served_at=self.now, **made)
             case RemoveRelease(revision):
                 self.running.pop(revision, None)
                 self.prepared.discard(revision)

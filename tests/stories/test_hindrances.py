@@ -84,3 +84,15 @@ async def test_a_served_release_outlives_that_a_part_of_it_cannot_be_put_back(ci
     _passes(city)
     await city.pass_time(6 * MINUTE)
     assert "**Preview is ready**" in city.comment(pull)
+
+
+async def test_what_serves_is_put_back_though_the_newest_commit_has_a_flaw(city: Town) -> None:
+    pull = await city.open()
+    await city.push(pull, {"previewbot.yaml": "version: 1\nservices: 7\n"})
+    key, (release,) = city.key(pull), (await city.observed(pull)).releases
+    city.runtime.lose(key, release.revision, "api")
+    await city.store.add([key], city.clock.now())
+    await city.settle()
+    (whole,) = (await city.observed(pull)).releases
+    assert sorted(each.service for each in whole.instances) == ["api", "web"]
+    assert "previewbot.yaml has a flaw" in city.comment(pull)
