@@ -105,8 +105,8 @@ class _Child:
     async def _read(self, pipe: IO[bytes] | None) -> asyncio.StreamReader | None:
         if pipe is None:
             return None
-        reader = asyncio.StreamReader(_CHUNK)
-        transport, _ = await self._loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+        reader, mouth = asyncio.StreamReader(_CHUNK), Mouth(pipe, self._loop)
+        transport, _ = await self._loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), mouth)
         self._pipes.append(transport)
         return reader
 
@@ -115,6 +115,29 @@ class _Child:
         os.close(self._sign)
         self._started.wait()
         self._ended.set()
+
+
+class Mouth:
+    """The end of a pipe that we read, closed exactly once.
+
+    asyncio closes it through its owner. uvloop closes the descriptor by itself, and then has the owner do it again, by
+    when another thread may have opened a file of the same number, and would lose that.
+    """
+
+    def __init__(self, pipe: IO[bytes], loop: asyncio.AbstractEventLoop) -> None:
+        self._descriptor: int | None = os.dup(pipe.fileno())
+        self._is_closed_by_loop = not isinstance(loop, asyncio.SelectorEventLoop)
+        pipe.close()
+
+    def fileno(self) -> int:
+        """Tell its number."""
+        return -1 if self._descriptor is None else self._descriptor
+
+    def close(self) -> None:
+        """Close it, unless the loop does that."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None and not self._is_closed_by_loop:
+            os.close(descriptor)
 
 
 async def end(process: Process, *, patience: float = _HELD_OPEN) -> None:

@@ -6,11 +6,12 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import uvloop
 
-from previewbot.adapters.processes import end, start
+from previewbot.adapters.processes import Mouth, end, start
 
 
 async def _run(script: str) -> asyncio.subprocess.Process:
@@ -86,6 +87,30 @@ def test_one_that_is_started_ends_with_its_whole_group(runner: Callable[..., Non
         state = Path(f"/proc/{child}/stat")
         assert not state.exists() or " Z " in state.read_text()
         assert await _open_files() <= before
+
+    runner(look())
+
+
+class Crowded(Mouth):
+    """One among other threads, which open files in whatever moment is the worst."""
+
+    opened: ClassVar[list[int]] = []
+
+    def close(self) -> None:
+        self.opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(20))
+        super().close()
+
+
+@pytest.mark.parametrize("runner", [uvloop.run, asyncio.run])
+def test_a_pipe_that_is_over_is_closed_once_and_takes_no_file_of_others_along(runner: Callable[..., None]) -> None:
+    async def look() -> None:
+        loop, (ours, theirs) = asyncio.get_running_loop(), os.pipe()
+        await loop.connect_read_pipe(asyncio.Protocol, Crowded(os.fdopen(ours, "rb"), loop))
+        os.close(theirs)
+        await asyncio.sleep(0.1)
+        assert Crowded.opened
+        while Crowded.opened:
+            os.close(Crowded.opened.pop())
 
     runner(look())
 
