@@ -5,9 +5,7 @@ Field names are those of the Docker Engine API (``POST /containers/create``, ``P
 
 from __future__ import annotations
 
-import io
 import math
-import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -98,17 +96,6 @@ def run(laid: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _environment(service: ServiceSpec, sealed: Mapping[str, str]) -> dict[str, str]:
     return dict(service.env) | {name: value for name, value in sealed.items() if not name.startswith(ARGUMENT)}
-
-
-def folders(paths: Iterable[str], owner: int) -> bytes:
-    """Describe folders that belong to a user, as an archive: a new volume is root's otherwise."""
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as tar:
-        for path in sorted(paths):
-            entry = tarfile.TarInfo(path.strip("/"))
-            entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o700, owner, owner
-            tar.addfile(entry)
-    return made.getvalue()
 
 
 def _host(berth: Berth, volumes: Iterable[str], names: Names, limits: Limits) -> dict[str, Any]:

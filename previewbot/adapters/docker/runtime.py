@@ -23,6 +23,7 @@ from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
 from previewbot.adapters.docker.labels import INDEX, LAID, REVISION, RUN, SCHEDULE, SERVICE, Names
 from previewbot.adapters.docker.limits import Limits
+from previewbot.adapters.docker.mounts import open_volumes
 from previewbot.adapters.docker.news import News
 from previewbot.adapters.docker.watch import judge_job
 from previewbot.adapters.docker.watches import Watches
@@ -214,8 +215,8 @@ class DockerRuntime:
 
         def run(client: docker.APIClient) -> dict[str, Any]:
             made = there["Id"] if there else self._create(client, name, body)
-            if berth.service.user is not None and berth.service.volumes:
-                client.put_archive(made, "/", containers.folders(berth.service.volumes, berth.service.user))
+            if berth.service.volumes:
+                open_volumes(client, made, berth.service)
             if berth.service.needs:
                 _connect(client, made, self._names.resources(berth.key))
             if not berth.service.is_laid:

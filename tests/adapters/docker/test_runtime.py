@@ -141,6 +141,25 @@ async def test_volumes_that_an_image_declares_go_with_the_release(
     assert not (await engine.call(lambda client: client.volumes(filters=filters)))["Volumes"]
 
 
+async def test_a_program_writes_to_its_volume_whoever_its_image_says_and_a_folder_of_the_image_keeps_its_owner(
+    docker_runtime: DockerRuntime, docker_builder: DockerBuilder, source: FolderSource, engine: Engine
+) -> None:
+    image = f"FROM {BASE}\nRUN mkdir -p /own && touch /own/x && chown 1234 /own\nUSER 1234\n"
+    source.commits = {"c1": {"Dockerfile": image}}
+    told = Told()
+    await docker_builder.start(order("image-1", "c1"), log=LOG, finished=told)
+    digest = (await told.only()).digest or ""
+    write = (
+        "sh",
+        "-c",
+        "echo word > /new/file && echo word > /own/file && stat -c %u /own && cat /new/file && sleep 99",
+    )
+    writer = replace(service("writer", write), volumes={"/new": "new", "/own": "own"})
+    await docker_runtime.start(release(KEY, "r1", writer), {"base": digest})
+    await _settled(docker_runtime)
+    assert await docker_runtime.tail(KEY, "r1", "writer", lines=2) == ("1234", "word")
+
+
 async def test_volumes_left_behind_by_somebody_else_are_seen_and_deleted(
     docker_runtime: DockerRuntime, engine: Engine, names: Names
 ) -> None:
