@@ -13,6 +13,7 @@ from previewbot.core.ids import Key
 from previewbot.core.model import State
 from previewbot.core.situation import serving
 from previewbot.core.timetable import MINUTE, Turn, minute_of, turns, until_next
+from previewbot.engine.shelter import sheltered
 from previewbot.engine.world import World
 
 log = structlog.get_logger(__name__)
@@ -32,11 +33,8 @@ class Clockwork:
         while True:
             await asyncio.sleep(until_next(self.world.clock.now()).total_seconds())
             now = self.world.clock.now()
-            try:
+            with sheltered("timetable"):
                 await self.strike(now, since=struck)
-            except (Transient, Refused) as error:
-                log.warning("timetable put off", why=str(error))
-            else:
                 struck = minute_of(now)
 
     async def strike(self, now: datetime, since: datetime | None = None) -> None:

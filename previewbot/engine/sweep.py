@@ -7,18 +7,18 @@ look; what comes then are the same seven hops as for any event.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
-from previewbot.core.errors import Refused, Transient
+from previewbot.core.errors import Refused
 from previewbot.core.ids import Key, Survey, Topic
 from previewbot.core.model import Record, State
 from previewbot.engine import vault
 from previewbot.engine.bells import Bells
+from previewbot.engine.shelter import sheltered
 from previewbot.engine.world import Policy, World
 from previewbot.ports import PullSummary, Repair
 
@@ -58,10 +58,8 @@ class Sweeper:
             await self._each(part)
 
     async def _each(self, part: Callable[[], Awaitable[None]]) -> None:
-        try:
+        with sheltered(getattr(part, "__name__", "")):
             await part()
-        except (Transient, Refused) as error:
-            log.warning("sweep put off", part=getattr(part, "__name__", ""), why=str(error))
 
     async def _touch_known(self) -> None:
         """Look once at everything alive: its drift while previewbot was down told nobody."""
@@ -171,12 +169,12 @@ def _is_news(pull: PullSummary, record: Record | None) -> bool:
 async def watch(world: World, bells: Bells, *, pause: timedelta = timedelta(seconds=2)) -> None:
     """Wake an environment whenever the runtime shows that something of it changed, until cancelled."""
     while True:
-        with contextlib.suppress(Transient):
+        with sheltered("changes"):
             async for key in world.runtime.changes():
                 if not bells.ring(key):
                     await world.store.add([key], world.clock.now())
         # What changed while nobody watched is found by looking at everything that lives.
         await asyncio.sleep(pause.total_seconds())
-        with contextlib.suppress(Transient):
+        with sheltered("changes"):
             alive = [each.key for each in await world.store.records() if _is_alive(each)]
             await world.store.add(alive, world.clock.now())

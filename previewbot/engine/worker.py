@@ -1,4 +1,4 @@
-"""Leasing one topic after the other and settling it: the only place that retries, and the only broad ``except``."""
+"""Leasing one topic after the other and settling it: the only place that retries. No pass can end the worker."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import structlog
 from previewbot.core.errors import Refused, Throttled, Transient
 from previewbot.core.ids import Key, Survey
 from previewbot.engine.count import counted
+from previewbot.engine.shelter import sheltered
 from previewbot.engine.turns import Turns
 from previewbot.ports import Clock, Lease, Meter, Outcome, Queue
 
@@ -93,6 +94,8 @@ class Worker:
             await self._serve(lease)
         except Transient as transient:  # what could not be settled comes back when its lease lapses
             await _wait_for(transient)
+        except Exception:
+            log.exception("bug", env=str(lease.topic))
 
     async def _serve(self, lease: Lease) -> None:
         with structlog.contextvars.bound_contextvars(env=str(lease.topic), attempt=lease.attempt):
@@ -117,7 +120,6 @@ class Worker:
             log.warning("refused", reason=refused.reason, why=refused.message)
             await self._put_off(lease, refused, None)
         except Exception as bug:
-            # The one place where a bug must not end the process.
             log.exception("bug")
             await self._put_off(lease, bug, None)
         else:
@@ -142,10 +144,9 @@ class Worker:
     async def _put_off(self, lease: Lease, error: Exception, retry_after: timedelta | None) -> None:
         pause = min(retry_after or timedelta(seconds=2 ** min(lease.attempt, 16) / 2), _LONGEST)
         log.info("put off", why=str(error) or type(error).__name__, seconds=pause.total_seconds())
-        try:
+        with sheltered("trouble"):  # one whose trouble cannot even be told is only tried more and more rarely
             await self.work.trouble(lease, error)
-        finally:
-            await self.queue.settle(lease, due=self.clock.now() + pause, failed=True)
+        await self.queue.settle(lease, due=self.clock.now() + pause, failed=True)
 
     async def _renew(self, lease: Lease) -> None:
         while True:

@@ -91,3 +91,47 @@ async def test_one_wake_up_is_one_look_at_the_queue_however_many_could_work(stor
         await asyncio.sleep(0.1)
     # The idle look, the topic, that nothing else is due, and once more after it was settled.
     assert queue.asked <= 4
+
+
+@dataclass
+class Poisoned(Passes):
+    """Passes of which one always fails, and cannot even be told so."""
+
+    tried: int = 0
+
+    async def reconcile(self, lease: Lease) -> timedelta | None:
+        if lease.topic == KEYS[0]:
+            self.tried += 1
+            raise ZeroDivisionError
+        return await super().reconcile(lease)
+
+    async def trouble(self, lease: Lease, error: Exception) -> None:
+        raise RuntimeError("nor can this be told") from error
+
+
+async def test_one_topic_that_always_fails_ends_neither_the_worker_nor_the_others(store: Store) -> None:
+    passes = Poisoned()
+    passes.go.set()
+    async with working(Counted(store), passes, at_once=2):
+        await store.add(KEYS[:1], SystemClock().now())
+        await until(lambda: passes.tried >= 2)
+        await store.add(KEYS, SystemClock().now())
+        await until(lambda: len(passes.done) == len(KEYS) - 1)
+
+
+@dataclass
+class Forgetful(Counted):
+    """A queue that has a bug where leases are given back."""
+
+    async def settle(self, lease: Lease, **how: object) -> None:
+        if lease.topic == KEYS[0]:
+            raise ZeroDivisionError
+        await self.queue.settle(lease, **how)  # type: ignore[arg-type]
+
+
+async def test_a_lease_that_cannot_be_given_back_does_not_end_the_worker(store: Store) -> None:
+    passes = Passes()
+    passes.go.set()
+    async with working(Forgetful(store), passes, at_once=1):
+        await store.add(KEYS, SystemClock().now())
+        await until(lambda: len(passes.done) >= len(KEYS))

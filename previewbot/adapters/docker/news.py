@@ -73,8 +73,8 @@ class _Pump(threading.Thread):
         """Read until the stream ends."""
         try:
             self._engine.ask(self._read)
-        except (Transient, Refused) as error:
-            self._post(error)
+        except Exception as error:  # noqa: BLE001 - whoever listens would wait for ever for a thread that died
+            self._post(error if isinstance(error, Transient | Refused) else self._engine.away(error))
         else:
             self._post(None)
 
