@@ -179,6 +179,9 @@ def _pod(berth: Berth, program: Program) -> dict[str, Any]:
         security |= {"runAsUser": program.user, "runAsGroup": program.user, "fsGroup": program.user}
     elif spec.volumes:
         security["fsGroup"] = options.run_as_user
+    if spec.volumes:
+        # Once is enough: opening every file to the group at each start is slow, and servers refuse their own keys then.
+        security["fsGroupChangePolicy"] = "OnRootMismatch"
     if spec.port is not None and spec.port < _PRIVILEGED_PORTS:
         security["sysctls"] = [_PORT_SYSCTL]
     pod: dict[str, Any] = {

@@ -164,6 +164,14 @@ def test_a_secret_is_in_an_object_of_its_own_and_nowhere_else() -> None:
     assert secret["metadata"]["ownerReferences"][0]["uid"] == "1"
 
 
+@pytest.mark.parametrize("user", [999, None])
+def test_files_of_a_volume_are_opened_to_the_group_of_its_pod_once_and_not_at_every_start(user: int | None) -> None:
+    spec = replace(WORKER, volumes={"/var/lib/files": "files"})
+    made = workload.deployment(Berth(PLACE, REVISION, spec), replace(PROGRAM, user=user))
+    security = made["spec"]["template"]["spec"]["securityContext"]
+    assert (security["fsGroup"], security["fsGroupChangePolicy"]) == (user or 10001, "OnRootMismatch")
+
+
 def test_every_version_of_a_resource_is_an_object_of_its_own_however_long_its_name() -> None:
     versions = Versions(own={SecretName("analytics-events", "password"): "1"})
     names = set()
