@@ -518,6 +518,8 @@ class Status:
     commits: int = 0
     repaired: bool = False
     """The sweep found this, not a delivery."""
+    parting: str | None = None
+    """How the destroy hook failed of what is gone, where it did; ``log`` is what it said."""
 
 
 # --- What previewbot alone knows ------------------------------------------------------------------------------------
@@ -575,6 +577,10 @@ class Record:
     """Service name to the host name claimed for it."""
     farewell: datetime | None = None
     """When its destroy hook was begun; whatever becomes of it, the deletion goes on soon after."""
+    parting: str | None = None
+    """How its destroy hook failed, where it did: ``exits with code 1``."""
+    last_words: str | None = None
+    """The log of what its destroy hook said."""
     seeded: frozenset[str] = frozenset()
     """The volumes that were filled."""
     keeps_secrets: bool = False

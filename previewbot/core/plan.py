@@ -80,6 +80,8 @@ def _absent(situation: Situation, absent: Absent) -> Plan:
         removed=situation.record.removed if situation.record.created_at else None,
         lived=situation.lived(),
         commits=situation.record.commits,
+        log=situation.record.last_words,
+        parting=situation.record.parting,
     )
     if situation.observed.is_empty and not cancels and situation.record.keeps_secrets:
         # Last: what still ran could still have used them.
@@ -101,8 +103,8 @@ def _absent(situation: Situation, absent: Absent) -> Plan:
     return Plan((*cancels, *removal), removing, SAFETY_NET)
 
 
-_LONGEST_FAREWELL = timedelta(minutes=15)
-"""However long a destroy hook may take, the deletion then goes on."""
+_LONGEST_FAREWELL = timedelta(minutes=65)
+"""A hook may take an hour and is ended then; whatever becomes of that, the deletion goes on after this."""
 
 
 def _farewell(situation: Situation) -> tuple[Action, ...] | None:

@@ -33,7 +33,7 @@ from previewbot.core.ids import Key
 from previewbot.core.model import Reason, Record, ReleaseRecord, ReleaseSpec, ReleaseState
 from previewbot.core.secrets import seals
 from previewbot.core.situation import Held, Situation, held
-from previewbot.engine import output, vault
+from previewbot.engine import farewell, output, vault
 from previewbot.engine.count import counted
 from previewbot.engine.errands import Errands
 from previewbot.engine.world import World
@@ -131,6 +131,7 @@ class Actor:
                 return replace(record, keeps_secrets=keeps)
             case DeleteEnvironment():
                 await self.errands.settle()
+                record = await farewell.remember(self.world, situation)
                 with self._counted(action, record.key):
                     removed = await self.world.runtime.delete(record.key)
                 await asyncio.gather(*(self._retire(each.revision, situation) for each in situation.observed.releases))
@@ -143,7 +144,8 @@ class Actor:
             await self.world.runtime.run(record.key, revision, service, "farewell")
         except Refused as refused:
             log.warning("destroy hook refused", env=str(record.key), why=refused.message)
-            return replace(record, farewell=datetime.min.replace(tzinfo=UTC))
+            told = f"could not be begun: {refused.message}"
+            return replace(record, farewell=datetime.min.replace(tzinfo=UTC), parting=told)
         return record
 
     async def _start(self, action: StartRelease, situation: Situation) -> bool:

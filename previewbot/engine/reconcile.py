@@ -137,6 +137,7 @@ def _conclude(record: Record, status: Status, pull: PullRequest | None, touched_
     before = record.status
     if before and before.state in (State.GONE, State.SKIPPED) and status.state in _ALIVE:
         record = replace(record, removed=Removed(), created_at=status.since, commits=0, farewell=None)
+        record = replace(record, parting=None, last_words=None)
     if status.state in (State.REMOVING, State.GONE):
         known = before is not None and before.state in (State.REMOVING, State.GONE)
         late = pull is not None and pull.closed_at is not None and touched_at - pull.closed_at > _LATE

@@ -146,7 +146,7 @@ def _head(status: Status, context: Context) -> str:
             held = f": {_line(status.detail)}" if status.detail else ""
             return f"**Removing the preview** since {_time(status.since)}{held}"
         case State.GONE:
-            return _gone(status)
+            return _gone(status, context)
 
 
 def _ready(status: Status, commit: str) -> str:
@@ -201,7 +201,7 @@ def _was_removed(status: Status) -> str:
     return f" The preview that it had is removed: {_counts(status.removed)}, checked gone at {_time(status.since)}."
 
 
-def _gone(status: Status) -> str:
+def _gone(status: Status, context: Context) -> str:
     why = {Reason.MERGED: "when the pull request was merged", Reason.CLOSED: "when the pull request was closed"}
     parts = [f"**Preview removed** {why.get(status.reason, 'because previewbot can no longer see the pull request')}"]
     counts = _counts(status.removed) if status.removed else "nothing was left to remove"
@@ -209,6 +209,9 @@ def _gone(status: Status) -> str:
     if status.lived and status.commits:
         served = f"{status.commits} commit{'s' if status.commits != 1 else ''}"
         parts.append(f" It lived {_long(status.lived)} and served {served}.")
+    if status.parting:
+        said = f" ([what it said]({context.log(status.log)}))" if status.log else ""
+        parts.append(f" Its destroy hook {_line(status.parting).rstrip('.')}{said}.")
     if status.repaired:
         parts.append(" GitHub's notice never arrived; previewbot found it by looking.")
     return "".join(parts)

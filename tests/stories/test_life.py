@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -429,7 +430,11 @@ async def test_the_destroy_hook_runs_before_the_end_and_its_failure_changes_noth
     city.github.close(city.hosted, pull)
     await city.settle()
     assert ran == ["hook.destroy"]
-    assert "**Preview removed**" in city.comment(pull)
+    text = city.comment(pull)
+    assert "**Preview removed**" in text
+    said = re.search(r" Its destroy hook exits with code 1 \(\[what it said\]\(\S+/logs/(\S+)\)\)\.", text)
+    assert said
+    assert city.world.logs.path(said[1]).read_text() == f"--- hook.destroy\n{FAILING_HOOK.says[0]}\n"
     assert (await city.observed(pull)).is_empty
 
 

@@ -184,7 +184,8 @@ class HooksShape(Shape):
     )
     destroy: HookShape | None = Field(
         None,
-        description="Before the environment is deleted; it never stops the deletion.",
+        description="Before the environment is deleted; it never stops the deletion, and where it fails, the last "
+        "comment says so.",
         examples=[{"service": "api", "command": ["./goodbye"]}],
     )
 
