@@ -4,9 +4,10 @@
 ``drift`` sees what somebody changed, ``verdicts``, ``words`` and ``endings`` say what the cluster knows.
 """
 
-from previewbot.adapters.kubernetes.api import Api, connect
+from previewbot.adapters.kubernetes.api import Api
 from previewbot.adapters.kubernetes.drawing import draw, draw_fence, draw_routes, place_of
 from previewbot.adapters.kubernetes.front_door import KubernetesFrontDoor
+from previewbot.adapters.kubernetes.login import connect
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import Names
 from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Patience, Routing, Sizes, cpu, memory

@@ -1,20 +1,22 @@
 """A copy of everything of ours in the cluster, kept up to date by watches, so that looking costs no request.
 
 What we write ourselves is noted at once: a look right after an effect sees it. A watch that ends goes on from where
-it was; one that cannot (410) lists again. While the API server is away, looking is ``Transient``: an old copy must
-not decide anything.
+it was; one that cannot (410) lists again; one that ends soon again and again is waited for ever longer. While the API
+server is away, or does not know a kind, looking is ``Transient``: an old copy must not decide anything.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
-from previewbot.adapters.kubernetes.api import Api, Stale
-from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, NAMESPACE, POD, Kind, Thing, is_ending
+from previewbot.adapters.kubernetes.answers import Stale
+from previewbot.adapters.kubernetes.api import Api
+from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, JOB, NAMESPACE, POD, Kind, Thing, is_ending
 from previewbot.adapters.kubernetes.names import key_of
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
@@ -25,8 +27,14 @@ _PATIENCE = 10.0
 """Seconds that a look waits for a copy that is being made."""
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
+_LATE = 0.5
+"""Seconds without a watch, and the copy counts as old."""
+_HEALTHY = 5.0
+"""Seconds that a watch lasts which is none of a row of failures."""
 _TOMBSTONES = 4096
-_TELLING = (NAMESPACE, POD, DEPLOYMENT)
+_HOLDING = (DEPLOYMENT, JOB)
+"""The kinds that name images: a job that is laid has no pod, and needs its image all the same."""
+_TELLING = (NAMESPACE, POD, DEPLOYMENT, JOB)
 """The kinds whose status anybody looks at; that of a quota changes with everything that is made."""
 
 
@@ -107,9 +115,10 @@ class _Inbox:
 class Mirror:
     """The copy; ``run`` keeps it until cancelled."""
 
-    def __init__(self, api: Api, selector: str, kinds: Sequence[Kind]) -> None:
+    def __init__(self, api: Api, selector: str, kinds: Sequence[Kind], *, patience: float = _PATIENCE) -> None:
         self._api = api
         self._selector = selector
+        self._patience = patience
         self._shelves = {kind: _Shelf(kind) for kind in kinds}
         self._buried: dict[str, None] = {}
         """The ids of what we deleted, oldest first."""
@@ -117,16 +126,20 @@ class Mirror:
 
     async def run(self) -> None:
         """Keep every kind up to date until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for shelf in self._shelves.values():
+                    group.create_task(self._keep(shelf))
+        finally:
             for shelf in self._shelves.values():
-                group.create_task(self._keep(shelf))
+                shelf.current.clear()
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
     async def ready(self) -> None:
         """Wait until every kind is up to date; ``Transient`` where the API server stays away."""
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self._patience):
                 for shelf in self._shelves.values():
                     await shelf.current.wait()
         except TimeoutError:
@@ -162,9 +175,10 @@ class Mirror:
         return frozenset(key for key in found if key)
 
     async def images(self) -> frozenset[str]:
-        """Every image that a Deployment of ours names."""
+        """Every image that anything of ours runs, or may run."""
         await self.ready()
-        specs = (each["spec"]["template"]["spec"] for each in self._shelves[DEPLOYMENT].all())
+        holding = (thing for kind in _HOLDING for thing in self._shelves[kind].all())
+        specs = (each["spec"]["template"]["spec"] for each in holding)
         return frozenset(container["image"] for spec in specs for container in spec["containers"])
 
     # --- what we did ourselves --------------------------------------------------------------------------------------
@@ -204,21 +218,29 @@ class Mirror:
     async def _keep(self, shelf: _Shelf) -> None:
         pause = _FIRST_PAUSE
         while True:
-            try:
-                if not shelf.version:
-                    await self._list(shelf)
-                await self._follow(shelf)
+            began, trouble = time.monotonic(), await self._follow(shelf)
+            if not trouble and time.monotonic() - began > _HEALTHY:
                 pause = _FIRST_PAUSE
-            except Stale:
-                shelf.version = ""
-            except (Transient, Refused) as trouble:
+            if trouble and pause == _FIRST_PAUSE:
+                log.warning("watch put off", kind=shelf.kind.name, why=str(trouble))
+            if trouble or pause > _LATE:
                 # Listed anew afterwards: only then it is sure that nothing is missing.
                 shelf.current.clear()
                 shelf.version, shelf.trouble = "", trouble
-                if pause == _FIRST_PAUSE:
-                    log.warning("watch put off", kind=shelf.kind.name, why=str(trouble))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _follow(self, shelf: _Shelf) -> Transient | Refused | None:
+        """Take in what changes for as long as a watch lasts; gives what hinders it, if anything does."""
+        try:
+            if not shelf.version:
+                await self._list(shelf)
+            await self._watch(shelf)
+        except Stale:
+            shelf.version = ""
+        except (Transient, Refused) as trouble:
+            return trouble
+        return None
 
     async def _list(self, shelf: _Shelf) -> None:
         listing = await self._api.list(shelf.kind, labelSelector=self._selector)
@@ -235,7 +257,7 @@ class Mirror:
             if old is None or new is None or _version(old) != _version(new):
                 self._announce(old or new or {})
 
-    async def _follow(self, shelf: _Shelf) -> None:
+    async def _watch(self, shelf: _Shelf) -> None:
         async for change, thing in self._api.watch(shelf.kind, shelf.version, self._selector):
             shelf.version = thing["metadata"]["resourceVersion"]
             if change == "BOOKMARK":

@@ -146,7 +146,8 @@ async def test_while_the_api_is_away_nothing_is_decided_and_then_all_is_known(
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(409, "bad weather"), (429, "cannot do it now"), (500, "cannot do it now")]
+    ("status", "said"),
+    [(409, "Somebody else was faster"), (429, "cannot write the Deployment"), (500, "cannot write the Deployment")],
 )
 async def test_a_write_that_fails_for_now_is_tried_again_and_ends_right(
     stormy: tuple[Rig, Weather], key: Key, status: int, said: str

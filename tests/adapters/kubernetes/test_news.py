@@ -1,4 +1,4 @@
-"""What wakes an environment, told by an API server that says what the test wants."""
+"""What wakes an environment and what is in use, told by an API server that says what the test wants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from previewbot.adapters.kubernetes.api import Api, Listing
-from previewbot.adapters.kubernetes.kinds import NAMESPACE, POD, QUOTA, Kind, Thing
+from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, JOB, NAMESPACE, POD, QUOTA, Kind, Thing
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import KEY
 from previewbot.core.ids import Key
@@ -28,7 +28,7 @@ class Told:
     async def list(self, kind: Kind, **_: str) -> Listing:
         return Listing((), "0")
 
-    async def watch(self, kind: Kind, version: str, selector: str) -> AsyncIterator[tuple[str, Thing]]:
+    async def watch(self, kind: Kind, version: str, selector: str, **_: Any) -> AsyncIterator[tuple[str, Thing]]:
         queue = self.news.setdefault(kind, asyncio.Queue())
         while True:
             yield await queue.get()
@@ -50,7 +50,7 @@ class Told:
 async def scene() -> AsyncIterator[tuple[Told, Mirror, AsyncGenerator[Key, None]]]:
     """The API server, the mirror of it, and what a listener hears."""
     told = Told()
-    mirror = Mirror(cast("Api", told), "", (NAMESPACE, QUOTA, POD))
+    mirror = Mirror(cast("Api", told), "", (NAMESPACE, QUOTA, POD, DEPLOYMENT, JOB))
     keeping = asyncio.create_task(mirror.run())
     await mirror.ready()
     heard = cast("AsyncGenerator[Key, None]", mirror.listen())
@@ -95,6 +95,24 @@ async def test_a_status_that_nobody_looks_at_wakes_nobody(scene: Scene) -> None:
     assert await _hear(mirror, heard) == []
     await told.say("MODIFIED", QUOTA, ONE, spec={"hard": {"pods": "99"}}, status={"used": {}}, metadata=owners)
     assert await _hear(mirror, heard) == [ONE], "what somebody edits does"
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, JOB], ids=lambda kind: kind.name)
+async def test_the_end_of_a_program_is_news_however_late_it_is_told(scene: Scene, kind: Kind) -> None:
+    """A pod may have ended before its Job says so: that is when the environment can go on."""
+    told, mirror, heard = scene
+    await told.say("ADDED", kind, ONE, status={})
+    assert await _hear(mirror, heard) == [ONE]
+    await told.say("MODIFIED", kind, ONE, status={"conditions": [{"type": "Complete", "status": "True"}]})
+    assert await _hear(mirror, heard) == [ONE]
+
+
+async def test_the_image_of_a_job_that_is_laid_is_in_use_as_that_of_a_server_is(scene: Scene) -> None:
+    told, mirror, _ = scene
+    for kind, image in ((DEPLOYMENT, "r/web@1"), (JOB, "r/cron@2")):
+        template = {"spec": {"containers": [{"image": image}]}}
+        await told.say("ADDED", kind, ONE, spec={"suspend": True, "template": template})
+    assert await mirror.images() == {"r/web@1", "r/cron@2"}
 
 
 async def test_somebody_who_takes_a_field_over_without_changing_it_is_news(scene: Scene) -> None:
