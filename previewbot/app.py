@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,7 +22,7 @@ from previewbot.adapters.store import open_store
 from previewbot.core.blueprint import Filters
 from previewbot.core.cloud import Cloud
 from previewbot.core.desire import Address
-from previewbot.core.errors import Transient
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Size
 from previewbot.core.resources import Shelf
@@ -34,7 +34,7 @@ from previewbot.engine.trouble import apologise
 from previewbot.engine.turns import Turns
 from previewbot.engine.worker import Work, Worker
 from previewbot.engine.world import Policy, World
-from previewbot.places import Tools, open_place
+from previewbot.places import Place, Tools, open_place
 from previewbot.ports import Lease, Secrets
 from previewbot.settings import SECRETS_KEY, Faulty, Settings, read_secret
 from previewbot.telemetry import Metrics
@@ -95,8 +95,7 @@ class Previewbot:
     world: World
     policy: Policy
     metrics: Metrics
-    find: Callable[[str], Sequence[str]]
-    """Where a host lives."""
+    place: Place
     logs: LogFiles
     bells: Bells = field(default_factory=Bells)
     """How everything in this process reaches the passes that are under way."""
@@ -119,7 +118,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
         secrets = open_secrets(settings)
         parts = (hub, source, place.builder, place.runtime, place.front_door, store, logs, clock, metrics, secrets)
         world = World(*parts, open_cloud(settings))
-        yield Previewbot(settings, world, policy_of(settings), metrics, place.find, logs)
+        yield Previewbot(settings, world, policy_of(settings), metrics, place, logs)
 
 
 def open_cloud(settings: Settings) -> AwsCloud | None:
@@ -195,7 +194,7 @@ def site_of(bot: Previewbot) -> Site:
             await bot.metrics.measure(world.store, world.hub, world.clock.now())
 
     door = Door(Doorbell(world.store, bot.bells), world.clock, secrets, bot.metrics)
-    pages = Pages(world.store, world.logs, world.clock, bot.find, token)
+    pages = Pages(world.store, world.logs, world.clock, bot.place.find, token)
     return Site(door, pages, bot.metrics, ready, measure)
 
 
@@ -219,7 +218,8 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(each)
             for each in (worker_of(bot).run(), sweeper.run(), watch(bot.world, bot.bells), clockwork.run())
         ]
-        for each in work:
+        work.append(asyncio.create_task(_tell_lacks(bot.place)))
+        for each in (*work, *bot.place.chores):
             each.add_done_callback(lambda task: _end(server, task))
         log.info("serving", url=settings.server.public_url, instance=settings.instance_name)
         try:
@@ -229,9 +229,17 @@ async def serve(settings: Settings) -> None:
                 each.cancel()
             done = await asyncio.gather(*work, return_exceptions=True)
         log.info("stopped")
-        for failed in done:
+        failures = [*done, *(each.exception() for each in bot.place.chores if each.done() and not each.cancelled())]
+        for failed in failures:
             if isinstance(failed, Exception):
                 raise failed
+
+
+async def _tell_lacks(place: Place) -> None:
+    """Tell the operator once what will fail, before it does; what cannot be asked now will be told when it fails."""
+    with contextlib.suppress(Transient, Refused):
+        for each in await place.lacks():
+            log.warning("place lacks something", what=each)
 
 
 def _end(server: Server, task: asyncio.Task[None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest_plugins = [
+    "tests.fixtures.api_server",
     "tests.fixtures.aws",
     "tests.fixtures.caddy",
     "tests.fixtures.cluster",

@@ -163,10 +163,15 @@ async def _engine(settings: Settings) -> list[Finding]:
 async def _cluster(settings: Settings) -> list[Finding]:
     from previewbot.places.kubernetes import describe as describe_cluster  # noqa: PLC0415 - only where there is one
 
-    about, lacks = await describe_cluster(settings)
+    found = await describe_cluster(settings)
     fix = "Install the chart deploy/helm/previewbot, which grants just what is needed, and use its account."
-    detail = f"the account may not: {', '.join(lacks)}" if lacks else "all that previewbot needs, nothing is missing"
-    return [Finding("Cluster", ok=True, detail=about), Finding("  permissions", ok=not lacks, detail=detail, fix=fix)]
+    lacks = f"the account may not: {', '.join(found.lacking)}" if found.lacking else "all that previewbot needs"
+    kinds = " ".join(found.unknown) or "all that previewbot needs"
+    return [
+        Finding("Cluster", ok=True, detail=found.about),
+        Finding("  permissions", ok=not found.lacking, detail=lacks, fix=fix),
+        Finding("  kinds", ok=not found.unknown, detail=kinds, fix="Mend that in the cluster or in the configuration."),
+    ]
 
 
 async def _front_door(settings: Settings) -> list[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -28,7 +27,11 @@ async def open_place(settings: Settings, tools: Tools, stack: AsyncExitStack) ->
     runtime = k8s.KubernetesRuntime(api, mirror, names=names, options=options, user_of=users.find, clock=tools.clock)
     stack.callback(runtime.close)
     front_door = k8s.KubernetesFrontDoor(api, mirror, names=names, options=options)
-    return Place(builder, runtime, front_door, lambda _host: ())
+
+    async def lacks() -> Sequence[str]:
+        return await k8s.shortcomings(api, options.routing)
+
+    return Place(builder, runtime, front_door, lambda _host: (), chores=(keeping,), lacks=lacks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,24 @@ class Users:
         return self.fallback
 
 
-async def describe(settings: Settings) -> tuple[str, Sequence[str]]:
-    """Say what the cluster is, and what previewbot may not do there. Raises ``Refused``, ``Transient``."""
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a cluster is, and what it lacks of what previewbot needs."""
+
+    about: str
+    lacking: Sequence[str]
+    """What previewbot's account may not do."""
+    unknown: Sequence[str]
+    """The kinds of things that it does not have, with what to do about it."""
+
+
+async def describe(settings: Settings) -> Described:
+    """Look at the cluster. Raises ``Refused``, ``Transient``."""
     api = await k8s.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
     try:
-        lacks = await k8s.lacking(api, options_of(settings).routing)
-        return f"Kubernetes {await api.version()} at {api.name}", lacks
+        routing = options_of(settings).routing
+        about = f"Kubernetes {await api.version()} at {api.name}"
+        return Described(about, await k8s.lacking(api, routing), await k8s.unknown(api, routing))
     finally:
         await api.close()
 
@@ -96,5 +111,4 @@ def _pull_secret(settings: Settings) -> str | None:
 
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.gather(task, return_exceptions=True)  # how it failed is told by whoever serves

@@ -1,7 +1,8 @@
 """A Kubernetes cluster as the place where environments run: a namespace each.
 
-``api`` talks to it, ``mirror`` keeps a copy of what is ours, ``enclosure``, ``release`` and ``routes`` write manifests,
-``drift`` sees what somebody changed, ``verdicts``, ``words`` and ``endings`` say what the cluster knows.
+``login`` opens it, ``api`` talks to it and ``answers`` says what it refuses, ``mirror`` keeps a copy of what is ours,
+``enclosure``, ``workload`` and ``routes`` write manifests, ``drift`` and ``losses`` see what somebody
+changed or took away, ``verdicts``, ``words`` and ``endings`` say what the cluster knows.
 """
 
 from previewbot.adapters.kubernetes.api import Api
@@ -11,7 +12,7 @@ from previewbot.adapters.kubernetes.login import connect
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import Names
 from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Patience, Routing, Sizes, cpu, memory
-from previewbot.adapters.kubernetes.rights import lacking
+from previewbot.adapters.kubernetes.rights import lacking, shortcomings, unknown
 from previewbot.adapters.kubernetes.runtime import KubernetesRuntime, watched
 
 __all__ = [
@@ -34,5 +35,7 @@ __all__ = [
     "lacking",
     "memory",
     "place_of",
+    "shortcomings",
+    "unknown",
     "watched",
 ]

@@ -16,7 +16,7 @@ import structlog
 
 from previewbot.adapters.kubernetes.answers import Stale
 from previewbot.adapters.kubernetes.api import Api
-from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, JOB, NAMESPACE, POD, Kind, Thing, is_ending
+from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, JOB, NAMESPACE, POD, SLICE, Kind, Thing, is_ending
 from previewbot.adapters.kubernetes.names import key_of
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
@@ -34,6 +34,8 @@ _HEALTHY = 5.0
 _TOMBSTONES = 4096
 _HOLDING = (DEPLOYMENT, JOB)
 """The kinds that name images: a job that is laid has no pod, and needs its image all the same."""
+_ELSEWHERE = {SLICE: ("default", "kubernetes.io/service-name=kubernetes")}
+"""What is not ours: in which namespace, and by which labels. It says where the cluster's own API is."""
 _TELLING = (NAMESPACE, POD, DEPLOYMENT, JOB)
 """The kinds whose status anybody looks at; that of a quota changes with everything that is made."""
 
@@ -148,6 +150,12 @@ class Mirror:
                 raise Transient(trouble.message) from trouble
             raise Transient(str(trouble or f"The cluster's API at {self._api.name} does not answer.")) from trouble
 
+    def api_server(self) -> Sequence[str]:
+        """The networks of the cluster's own API: an address each."""
+        endpoints = (each for found in self._shelves[SLICE].all() for each in found.get("endpoints") or ())
+        addresses = {address for each in endpoints for address in each.get("addresses") or ()}
+        return sorted(f"{each}/{128 if ':' in each else 32}" for each in addresses)
+
     def find(self, kind: Kind, namespace: str, name: str) -> Thing | None:
         """One object, where it is."""
         return self._shelves[kind].things.get(namespace, {}).get(name)
@@ -243,7 +251,8 @@ class Mirror:
         return None
 
     async def _list(self, shelf: _Shelf) -> None:
-        listing = await self._api.list(shelf.kind, labelSelector=self._selector)
+        namespace, selector = _ELSEWHERE.get(shelf.kind, (None, self._selector))
+        listing = await self._api.list(shelf.kind, namespace, labelSelector=selector)
         before = {thing["metadata"]["uid"]: thing for thing in shelf.all()}
         shelf.clear()
         for thing in listing.things:
@@ -258,7 +267,8 @@ class Mirror:
                 self._announce(old or new or {})
 
     async def _watch(self, shelf: _Shelf) -> None:
-        async for change, thing in self._api.watch(shelf.kind, shelf.version, self._selector):
+        namespace, selector = _ELSEWHERE.get(shelf.kind, (None, self._selector))
+        async for change, thing in self._api.watch(shelf.kind, shelf.version, selector, namespace=namespace):
             shelf.version = thing["metadata"]["resourceVersion"]
             if change == "BOOKMARK":
                 continue
@@ -272,6 +282,9 @@ class Mirror:
     def _announce(self, thing: Thing) -> None:
         about = thing.get("metadata", {})
         key = key_of(about.get("labels"))
+        if thing.get("kind") == SLICE.name:
+            for each in self.keys():  # around all of them stands where the API is
+                self.tell(each)
         if key and not self._is_lost(key, about.get("namespace")):
             self.tell(key)
 

@@ -1,10 +1,11 @@
-"""What previewbot's account must be allowed in a cluster, and finding out what of it is not."""
+"""What previewbot's account must be allowed in a cluster and what that must know, and finding out what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from previewbot.adapters.kubernetes import answers
 from previewbot.adapters.kubernetes.api import Api
 from previewbot.adapters.kubernetes.kinds import (
     ACCOUNT,
@@ -18,6 +19,7 @@ from previewbot.adapters.kubernetes.kinds import (
     QUOTA,
     SECRET,
     SERVICE,
+    SLICE,
     Kind,
 )
 from previewbot.adapters.kubernetes.options import Routing
@@ -29,11 +31,12 @@ _WRITES = ("get", "list", "watch", "create", "update", "patch", "delete")
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """What may be done to one kind, in every namespace."""
+    """What may be done to one kind, in one namespace or in every one."""
 
     kind: Kind
     verbs: tuple[str, ...]
     subresource: str = ""
+    namespace: str = ""
 
     @property
     def resource(self) -> str:
@@ -49,6 +52,7 @@ def needed(routing: Routing) -> Sequence[Right]:
         Right(POD, ("list", "watch", "delete")),
         Right(POD, ("get",), "log"),
         Right(SECRET, ("create", "patch")),
+        Right(SLICE, ("list", "watch"), namespace="default"),
         *(Right(kind, _WRITES) for kind in whole),
     )
 
@@ -56,5 +60,19 @@ def needed(routing: Routing) -> Sequence[Right]:
 async def lacking(api: Api, routing: Routing) -> Sequence[str]:
     """Ask the cluster what previewbot may not do, as ``verb resource``."""
     wanted = [(right, verb) for right in needed(routing) for verb in right.verbs]
-    answers = await every(api.may(verb, right.kind, right.subresource) for right, verb in wanted)
-    return [f"{verb} {right.resource}" for (right, verb), may in zip(wanted, answers, strict=True) if not may]
+    answered = await every(api.may(verb, right.kind, right.subresource, right.namespace) for right, verb in wanted)
+    return [f"{verb} {right.resource}" for (right, verb), may in zip(wanted, answered, strict=True) if not may]
+
+
+async def unknown(api: Api, routing: Routing) -> Sequence[str]:
+    """Ask the cluster which kinds it does not have that previewbot needs; a sentence each, with what to do."""
+    kinds = list(dict.fromkeys(right.kind for right in needed(routing)))
+    answered = await every(api.knows(kind) for kind in kinds)
+    return [str(answers.unknown(kind)) for kind, knows in zip(kinds, answered, strict=True) if not knows]
+
+
+async def shortcomings(api: Api, routing: Routing) -> Sequence[str]:
+    """Ask the cluster for everything that is missing; a sentence each."""
+    lacks = await lacking(api, routing)
+    told = [f"The cluster does not let previewbot's account {', '.join(lacks)}."] if lacks else []
+    return [*told, *await unknown(api, routing)]

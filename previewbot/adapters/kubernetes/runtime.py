@@ -70,7 +70,7 @@ UserOf = Callable[[str], Awaitable[int | None]]
 
 def watched(options: Options) -> Sequence[Kind]:
     """Everything that the runtime and the front door look at."""
-    return (*_WATCHED, routes.kind(options.routing))
+    return (*_WATCHED, SLICE, routes.kind(options.routing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,6 @@ class KubernetesRuntime:
         self._clock = clock
         self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._looks: dict[Key, asyncio.TimerHandle] = {}
-        self._api_server: Sequence[str] | None = None
         self._drifts: Findings[_Drift] = Findings()
         self._losses = Losses()
 
@@ -192,6 +191,7 @@ class KubernetesRuntime:
         """What of an environment somebody else changed, found out anew only where anything changed at all."""
         name = namespace["metadata"]["name"]
         things = [thing for kind in (*_FENCE, DEPLOYMENT, JOB, SERVICE) for thing in self._mirror.of(kind, name)]
+        things += self._mirror.of(SLICE, "default")
 
         def find() -> _Drift:
             services = {_berth(each): each for each in self._mirror.of(SERVICE, name)}
@@ -205,7 +205,7 @@ class KubernetesRuntime:
 
     def _fence_has_drifted(self, key: Key, namespace: Thing) -> bool:
         """Whether anything around the programs is gone or changed; one that is still being built is not."""
-        if self._api_server is None or drift.is_sealed(namespace) is None:
+        if not self._mirror.api_server() or drift.is_sealed(namespace) is None:
             return False
         fence = enclosure.enclosure(self._place(key, namespace["metadata"]["name"]))
         kept = all(drift.is_up_to_date(self._writer.find(each), each) for each in fence)
@@ -298,7 +298,8 @@ class KubernetesRuntime:
 
     async def _enclose(self, key: Key) -> Place:
         """Make the namespace and its fence, or mend them."""
-        await self._find_api_server()
+        if not self._mirror.api_server():
+            raise Transient("The cluster does not say where its own API is (EndpointSlice kubernetes in default).")
         place = self._place(key, self._mirror.home(key) or await self._create(key))
         if self._options.pull_secret:
             # Never watched nor read back: previewbot needs no right to read secrets.
@@ -311,7 +312,7 @@ class KubernetesRuntime:
         return place
 
     def _place(self, key: Key, namespace: str) -> Place:
-        return Place(self._names, key, namespace, self._options, self._api_server or ())
+        return Place(self._names, key, namespace, self._options, self._mirror.api_server())
 
     def _strays(self, place: Place, fence: Sequence[Thing]) -> Sequence[Thing]:
         """What an older previewbot put around the programs and this one does not."""
@@ -338,19 +339,6 @@ class KubernetesRuntime:
 
     def _owns(self, thing: Thing, key: Key) -> bool:
         return self._names.labels(key).items() <= (thing["metadata"].get("labels") or {}).items()
-
-    async def _find_api_server(self) -> None:
-        """Find out once where the API server is: no preview may reach it, even at a public address."""
-        if self._api_server is None:
-            found = await self._api.list(SLICE, "default", labelSelector="kubernetes.io/service-name=kubernetes")
-            addresses = {
-                address
-                for each in found.things
-                for endpoint in each.get("endpoints") or ()
-                for address in endpoint.get("addresses") or ()
-            }
-            self._api_server = sorted(f"{each}/{128 if ':' in each else 32}" for each in addresses)
-            self._drifts = Findings()  # what surrounds the programs could not be judged before
 
     async def run(self, key: Key, revision: str, service: str, name: str) -> None:
         """See ``Runtime.run``: what is laid is a suspended job, and each run is a copy of it."""

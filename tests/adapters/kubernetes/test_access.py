@@ -100,16 +100,19 @@ async def _ask(api: Api, method: str, path: str, body: Any = None) -> tuple[int,
 def test_the_chart_grants_what_previewbot_needs_and_nothing_more(cluster: Cluster, gateway: Routing) -> None:
     values = ("--set", f"instance=x,accountOnly=true,gateway={'true' if gateway.gateway else 'false'}")
     made = cluster._run([cluster.programs["helm"], "template", "x", str(CHART), "--kube-version", "1.34.4", *values])
-    (role,) = (each for each in YAML(typ="safe").load_all(made) if each["kind"] == "ClusterRole")
+    roles = [each for each in YAML(typ="safe").load_all(made) if each["kind"] in ("ClusterRole", "Role")]
     granted = {
-        (group, resource, verb)
+        (role["metadata"].get("namespace", ""), group, resource, verb)
+        for role in roles
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    wanted = {(right.kind.group, right.resource, verb) for right in needed(gateway) for verb in right.verbs}
-    assert granted == wanted | {("authorization.k8s.io", "selfsubjectaccessreviews", "create")}
+    wanted = {
+        (right.namespace, right.kind.group, right.resource, verb) for right in needed(gateway) for verb in right.verbs
+    }
+    assert granted == wanted | {("", "authorization.k8s.io", "selfsubjectaccessreviews", "create")}
 
 
 async def test_the_doctor_names_what_an_account_may_not_do(confined: Rig, cluster: Cluster, tmp_path: Path) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,8 @@ from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, NAMESPA
 from previewbot.adapters.kubernetes.writer import Writer
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Reason
+from tests.fixtures.api_server import Answer, Server
 
-Answer = tuple[int, Any]
 WEB: Thing = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -30,72 +28,9 @@ WEB: Thing = {
 }
 
 
-@dataclass
-class Server:
-    """An API server with a rule for every request; ``None`` passes to the usual answers: nothing is there."""
-
-    rule: Callable[[web.Request], Answer | None] = lambda _: None
-    calls: list[str] = field(default_factory=list)
-    folder: Path = Path()
-    user: dict[str, Any] = field(default_factory=dict)
-    url: str = ""
-
-    async def relay(self, request: web.Request) -> web.StreamResponse:
-        is_watch = "watch" in request.query
-        self.calls.append(f"{'WATCH' if is_watch else request.method} {request.path}")
-        status, said = self.rule(request) or self._usual(request)
-        if is_watch and status == 200:
-            return await _stream(request, said)
-        return web.json_response(said, status=status)
-
-    def _usual(self, request: web.Request) -> Answer:
-        if "watch" in request.query:
-            return 200, [...]
-        if request.method == "GET":
-            return 200, {"metadata": {"resourceVersion": "1"}, "items": []}
-        return 404, {"message": "nothing of that name"}
-
-    @property
-    def kubeconfig(self) -> Path:
-        """What leads there, with the user that the test gave."""
-        file = self.folder / "kubeconfig"
-        named: dict[str, Any] = {
-            "clusters": [{"name": "x", "cluster": {"server": self.url}}],
-            "users": [{"name": "x", "user": self.user}],
-            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-        }
-        file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", "current-context": "x", **named}))
-        return file
-
-
-async def _stream(request: web.Request, events: list[Any]) -> web.StreamResponse:
-    """Send events; an ellipsis at the end keeps the stream open."""
-    response = web.StreamResponse()
-    await response.prepare(request)
-    for event in events:
-        if event is ...:
-            await asyncio.sleep(60)
-        else:
-            await response.write(json.dumps(event).encode() + b"\n")
-    return response
-
-
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    made = Server(folder=tmp_path)
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", made.relay)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def api(server: Server) -> AsyncIterator[Api]:
-    made = await connect(server.kubeconfig)
+async def api(api_server: Server) -> AsyncIterator[Api]:
+    made = await connect(api_server.kubeconfig)
     yield made
     await made.close()
 
@@ -120,18 +55,18 @@ def _is(request: web.Request, method: str, part: str) -> bool:
 
 
 async def test_a_kind_that_the_cluster_does_not_know_is_told_and_taken_up_once_it_does(
-    server: Server, api: Api
+    api_server: Server, api: Api
 ) -> None:
-    server.rule = lambda request: (404, {"message": "page not found"}) if "httproutes" in request.path else None
+    api_server.rule = lambda request: (404, {"message": "page not found"}) if "httproutes" in request.path else None
     async with kept(api, NAMESPACE, HTTP_ROUTE) as mirror:
         with pytest.raises(Transient, match=r"does not know HTTPRoute.*install the CustomResourceDefinitions"):
             await mirror.ready()
-        server.rule = lambda _: None
+        api_server.rule = lambda _: None
         async with asyncio.timeout(10):
             await _until_ready(mirror)
 
 
-async def test_a_kind_that_is_taken_away_makes_the_copy_old(server: Server, api: Api) -> None:
+async def test_a_kind_that_is_taken_away_makes_the_copy_old(api_server: Server, api: Api) -> None:
     opened: list[web.Request] = []
 
     def once(request: web.Request) -> Answer | None:
@@ -141,9 +76,9 @@ async def test_a_kind_that_is_taken_away_makes_the_copy_old(server: Server, api:
             return None
         return 404, {"message": "page not found"}
 
-    server.rule = once
+    api_server.rule = once
     async with kept(api, NAMESPACE, HTTP_ROUTE) as mirror:
-        while "WATCH /apis/gateway.networking.k8s.io/v1/httproutes" not in server.calls:
+        while "WATCH /apis/gateway.networking.k8s.io/v1/httproutes" not in api_server.calls:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
         with pytest.raises(Transient, match="does not know HTTPRoute"):
@@ -158,7 +93,7 @@ async def _until_ready(mirror: Mirror) -> None:
             continue
 
 
-async def test_a_copy_that_nobody_keeps_is_old(server: Server, api: Api) -> None:
+async def test_a_copy_that_nobody_keeps_is_old(api_server: Server, api: Api) -> None:
     mirror = Mirror(api, "", [NAMESPACE], patience=0.2)
     keeping = asyncio.create_task(mirror.run())
     await mirror.ready()
@@ -179,18 +114,18 @@ async def test_a_copy_that_nobody_keeps_is_old(server: Server, api: Api) -> None
     ids=["ends at once", "forgot", "fails", "ends after a word"],
 )
 async def test_a_watch_that_does_not_last_is_tried_ever_more_seldom(
-    server: Server, api: Api, events: list[Any]
+    api_server: Server, api: Api, events: list[Any]
 ) -> None:
-    server.rule = lambda request: (200, events) if "watch" in request.query else None
+    api_server.rule = lambda request: (200, events) if "watch" in request.query else None
     async with kept(api, NAMESPACE):
         await asyncio.sleep(1.2)
-    assert 3 <= len([call for call in server.calls if call.startswith("WATCH")]) <= 5
-    assert len([call for call in server.calls if call.startswith("GET")]) <= 5
+    assert 3 <= len([call for call in api_server.calls if call.startswith("WATCH")]) <= 5
+    assert len([call for call in api_server.calls if call.startswith("GET")]) <= 5
 
 
-async def test_a_watch_that_fails_says_how(server: Server, api: Api) -> None:
+async def test_a_watch_that_fails_says_how(api_server: Server, api: Api) -> None:
     status = {"kind": "Status", "code": 500, "message": "etcd is away"}
-    server.rule = lambda request: (200, [{"type": "ERROR", "object": status}]) if "watch" in request.query else None
+    api_server.rule = lambda request: (200, [{"type": "ERROR", "object": status}]) if "watch" in request.query else None
     with pytest.raises(Transient, match="cannot tell what becomes of namespaces now: etcd is away"):
         await anext(aiter(api.watch(NAMESPACE, "1", "")))
     status["code"] = 410
@@ -213,8 +148,8 @@ def _meets(*found: Thing) -> Callable[[web.Request], Answer | None]:
     return rule
 
 
-async def test_a_deletion_that_fails_for_now_hides_nothing_that_lives(server: Server, api: Api) -> None:
-    server.rule = _meets(WEB)
+async def test_a_deletion_that_fails_for_now_hides_nothing_that_lives(api_server: Server, api: Api) -> None:
+    api_server.rule = _meets(WEB)
     async with kept(api, DEPLOYMENT) as mirror:
         await mirror.ready()
         with pytest.raises(Conflict, match="Somebody else was faster"):
@@ -222,14 +157,14 @@ async def test_a_deletion_that_fails_for_now_hides_nothing_that_lives(server: Se
         assert mirror.find(DEPLOYMENT, "here", "web-1")
 
 
-async def test_another_object_of_the_name_is_no_trouble_for_a_deletion(server: Server, api: Api) -> None:
-    server.rule = _meets({**WEB, "metadata": {**WEB["metadata"], "uid": "2"}})
+async def test_another_object_of_the_name_is_no_trouble_for_a_deletion(api_server: Server, api: Api) -> None:
+    api_server.rule = _meets({**WEB, "metadata": {**WEB["metadata"], "uid": "2"}})
     assert await api.delete(WEB) is None
 
 
-async def test_what_is_ending_already_needs_no_second_deletion(server: Server, api: Api) -> None:
+async def test_what_is_ending_already_needs_no_second_deletion(api_server: Server, api: Api) -> None:
     ending = {**WEB, "metadata": {**WEB["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
-    server.rule = _meets(ending)
+    api_server.rule = _meets(ending)
     assert await api.delete(WEB) == ending
 
 
@@ -255,10 +190,10 @@ FASTER = "Somebody else was faster when previewbot was about to write the Deploy
     ],
 )
 async def test_what_the_cluster_answers_is_told_in_a_sentence(
-    server: Server, api: Api, answer: tuple[int, str], told: str
+    api_server: Server, api: Api, answer: tuple[int, str], told: str
 ) -> None:
     status, message = answer
-    server.rule = lambda _: (status, {"message": message})
+    api_server.rule = lambda _: (status, {"message": message})
     with pytest.raises((Transient, Refused)) as raised:
         await api.apply(WEB)
     assert str(raised.value) == told
@@ -306,9 +241,9 @@ def _plugin(folder: Path) -> dict[str, Any]:
     }
 
 
-async def test_a_token_of_a_plugin_is_asked_for_again_once_it_is_not_taken(server: Server, tmp_path: Path) -> None:
-    server.user, server.rule = _plugin(tmp_path), (guard := Guard())
-    api = await connect(server.kubeconfig)
+async def test_a_token_of_a_plugin_is_asked_for_again_once_it_is_not_taken(api_server: Server, tmp_path: Path) -> None:
+    api_server.user, api_server.rule = _plugin(tmp_path), (guard := Guard())
+    api = await connect(api_server.kubeconfig)
     try:
         await api.list(POD)
         guard.token = "second"
@@ -319,10 +254,10 @@ async def test_a_token_of_a_plugin_is_asked_for_again_once_it_is_not_taken(serve
         await api.close()
 
 
-async def test_a_token_in_a_file_is_read_again_once_it_is_not_taken(server: Server, tmp_path: Path) -> None:
+async def test_a_token_in_a_file_is_read_again_once_it_is_not_taken(api_server: Server, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("first")
-    server.user, server.rule = {"tokenFile": str(tmp_path / "token")}, (guard := Guard())
-    api = await connect(server.kubeconfig)
+    api_server.user, api_server.rule = {"tokenFile": str(tmp_path / "token")}, (guard := Guard())
+    api = await connect(api_server.kubeconfig)
     try:
         guard.token = "second"
         (tmp_path / "token").write_text("second")
@@ -332,10 +267,10 @@ async def test_a_token_in_a_file_is_read_again_once_it_is_not_taken(server: Serv
 
 
 async def test_a_token_that_cannot_be_renewed_is_told_and_not_asked_for_all_the_time(
-    server: Server, tmp_path: Path
+    api_server: Server, tmp_path: Path
 ) -> None:
-    server.user, server.rule = _plugin(tmp_path), (guard := Guard())
-    api = await connect(server.kubeconfig)
+    api_server.user, api_server.rule = _plugin(tmp_path), (guard := Guard())
+    api = await connect(api_server.kubeconfig)
     try:
         guard.token = "second"
         for _ in range(5):

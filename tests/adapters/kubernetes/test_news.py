@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from previewbot.adapters.kubernetes.api import Api, Listing
-from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, JOB, NAMESPACE, POD, QUOTA, Kind, Thing
+from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, JOB, NAMESPACE, POD, QUOTA, SLICE, Kind, Thing
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import KEY
 from previewbot.core.ids import Key
@@ -25,7 +25,7 @@ class Told:
     version: int = 0
     news: dict[Kind, asyncio.Queue[tuple[str, Thing]]] = field(default_factory=dict)
 
-    async def list(self, kind: Kind, **_: str) -> Listing:
+    async def list(self, kind: Kind, namespace: str | None = None, **_: str) -> Listing:
         return Listing((), "0")
 
     async def watch(self, kind: Kind, version: str, selector: str, **_: Any) -> AsyncIterator[tuple[str, Thing]]:
@@ -50,7 +50,7 @@ class Told:
 async def scene() -> AsyncIterator[tuple[Told, Mirror, AsyncGenerator[Key, None]]]:
     """The API server, the mirror of it, and what a listener hears."""
     told = Told()
-    mirror = Mirror(cast("Api", told), "", (NAMESPACE, QUOTA, POD, DEPLOYMENT, JOB))
+    mirror = Mirror(cast("Api", told), "", (NAMESPACE, QUOTA, POD, DEPLOYMENT, JOB, SLICE))
     keeping = asyncio.create_task(mirror.run())
     await mirror.ready()
     heard = cast("AsyncGenerator[Key, None]", mirror.listen())
@@ -113,6 +113,20 @@ async def test_the_image_of_a_job_that_is_laid_is_in_use_as_that_of_a_server_is(
         template = {"spec": {"containers": [{"image": image}]}}
         await told.say("ADDED", kind, ONE, spec={"suspend": True, "template": template})
     assert await mirror.images() == {"r/web@1", "r/cron@2"}
+
+
+async def test_wherever_the_api_server_goes_every_environment_hears_of_it(scene: Scene) -> None:
+    told, mirror, heard = scene
+    assert mirror.api_server() == []
+    for key in (ONE, TWO):
+        await told.say("ADDED", NAMESPACE, key)
+    assert await _hear(mirror, heard) == [ONE, TWO]
+    away = {"name": "kubernetes", "uid": "k", "namespace": "default", "labels": {}}
+    await told.say("ADDED", SLICE, ONE, metadata=away, endpoints=[{"addresses": ["192.0.2.7"]}])
+    assert set(await _hear(mirror, heard)) == {ONE, TWO}
+    await told.say("MODIFIED", SLICE, ONE, metadata=away, endpoints=[{"addresses": ["192.0.2.8", "2001:db8::1"]}])
+    assert set(await _hear(mirror, heard)) == {ONE, TWO}
+    assert mirror.api_server() == ["192.0.2.8/32", "2001:db8::1/128"]
 
 
 async def test_somebody_who_takes_a_field_over_without_changing_it_is_news(scene: Scene) -> None:
