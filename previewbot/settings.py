@@ -34,6 +34,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from previewbot.core import cloud
 from previewbot.core.blueprint import ResourceType
+from previewbot.core.quantity import canonical
 from previewbot.core.resources import SERVERS
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -59,6 +60,14 @@ def _size(value: object) -> object:
     return int(found[1]) * _SIZES[found[2]]
 
 
+def _amount(value: object) -> object:
+    """Bring an amount into the form in which the cluster keeps it: another one would look changed for ever."""
+    written = canonical(str(value)) if isinstance(value, str | int | float) else ""
+    if not written or written.startswith("-"):
+        raise ValueError("an amount such as 20, 500m or 8Gi is needed")
+    return written
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -68,6 +77,7 @@ def _is_loopback(host: str) -> bool:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
+Amount = Annotated[str, BeforeValidator(_amount)]
 
 
 class _Section(BaseModel):
@@ -158,7 +168,7 @@ class KubernetesSettings(_Section):
     disk: Size = Field(2 * 1024**3, description="What one container may write to its node's disk.")
     cpu_request: float = Field(0.05, gt=0, description="What one container is promised.")
     memory_request: Size = Field(64 * 1024**2, description="What one container is promised.")
-    quota: dict[str, str] = Field(
+    quota: dict[str, Amount] = Field(
         {}, description="What one environment may use, as a ResourceQuota's hard; on top of previewbot's own."
     )
     run_as_user: int = Field(10001, ge=1, description="Who a program runs as whose image names no user by a number.")

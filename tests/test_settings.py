@@ -110,6 +110,9 @@ def test_a_secret_is_read_without_its_line_break_and_never_empty(tmp_path: Path)
         ("buildkit: {cache: disk}", "buildkit.cache"),
         ("resources: {aws: [queue]}", "resources.aws needs to know where: set aws.account and aws.region"),
         ("resources: {aws: [redis]}", "redis cannot come from AWS; storage and queue can"),
+        ("kubernetes: {quota: {pods: lots}}", "kubernetes.quota.pods 'lots' is no amount"),
+        ("kubernetes: {quota: {pods: -1}}", "kubernetes.quota.pods an amount such as 20, 500m or 8Gi is needed"),
+        ("kubernetes: {quota: {limits.memory: [8Gi]}}", "kubernetes.quota.limits.memory an amount such as"),
         ("aws: {account: '1234'}", "aws.account"),
         ("aws: {prefix: awsome}", "aws.prefix"),
         ("secrets: {store: aws-ssm}", "secrets.store is aws-ssm, and nobody says where: set aws.region"),
@@ -122,6 +125,13 @@ def test_what_would_show_a_secret_or_reach_nothing_is_a_fault(tmp_path: Path, wr
         load(_write(tmp_path, f"{github}\n{written}\n"))
     assert len(caught.value.faults) == 1
     assert told in str(caught.value)
+
+
+def test_a_quota_is_read_as_the_cluster_keeps_it_however_it_is_written(tmp_path: Path) -> None:
+    github = "github: {app_id: 1, private_key_file: k, webhook_secret_files: [s]}"
+    quota = "{limits.memory: 8192Mi, requests.cpu: 0.5, pods: 30}"
+    settings = load(_write(tmp_path, f"{github}\nkubernetes: {{quota: {quota}}}\n"))
+    assert settings.kubernetes.quota == {"limits.memory": "8Gi", "requests.cpu": "500m", "pods": "30"}
 
 
 @pytest.mark.parametrize(

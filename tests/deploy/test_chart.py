@@ -34,6 +34,9 @@ CHECKOV_PREVIEWS = {
     ("CKV_K8S_8", "Deployment"): "a preview that hangs is to be looked at; what dies is started again without a probe",
     ("CKV_K8S_9", "Deployment"): "a worker has no port that could be asked; where there is one, there is a probe",
     ("CKV_K8S_22", "Deployment"): "apps write beside their code; what they write is limited and goes with the pod",
+    ("CKV_K8S_22", "Job"): "the same of jobs and hooks",
+    ("CKV_K8S_35", "Deployment"): "apps read their secrets from variables, on every runtime alike",
+    ("CKV_K8S_35", "Job"): "the same of jobs and hooks",
     ("CKV_K8S_40", "Deployment"): "an image that names its own user, not root, keeps it, as its files are that user's",
 }
 """The same of what previewbot applies for an environment."""

@@ -26,7 +26,7 @@ from previewbot.adapters.kubernetes.room import quota
 ACCOUNT_NAME = "preview"
 PULL_SECRET = "registry"  # noqa: S105 - the name of one  # nosec B105
 METADATA_NAME = "kubernetes.io/metadata.name"
-_DNS_PORT = 53
+_DNS_PORTS = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
 
 
 def namespace(place: Place) -> Thing:
@@ -42,15 +42,15 @@ def enclosure(place: Place) -> Sequence[Thing]:
     account: dict[str, Any] = {"automountServiceAccountToken": False}
     if options.pull_secret:
         account["imagePullSecrets"] = [{"name": PULL_SECRET}]
-    front_door = _front_door(options)
+    front_door, dns = _front_door(options), _dns(options.network)
     return [
         place.thing(ACCOUNT, ACCOUNT_NAME, account),
         place.thing(QUOTA, "preview", {"spec": {"hard": quota(options)}}),
         place.thing(LIMIT_RANGE, "preview", {"spec": {"limits": [_limits(options)]}}),
         _policy(place, "default-deny", ingress=[], egress=[]),
         _policy(place, "within", ingress=[{"from": [_ANYBODY]}], egress=[{"to": [_ANYBODY]}]),
-        _policy(place, "dns", egress=[_dns(options.network)]),
-        # A rule without peers would let everybody in.
+        # A rule without peers would let everybody in, or out to everybody.
+        _policy(place, "dns", egress=[{"to": dns, "ports": _DNS_PORTS}] if dns else []),
         _policy(place, "front-door", ingress=[{"from": front_door}] if front_door else []),
         _policy(place, "internet", egress=[{"to": _internet(options.network, place.api_server)}]),
     ]
@@ -95,9 +95,8 @@ def _block(cidr: str, barred: Sequence[str] = ()) -> dict[str, Any]:
     return {"ipBlock": {"cidr": cidr} | ({"except": list(barred)} if barred else {})}
 
 
-def _dns(network: Network) -> dict[str, Any]:
-    peers = [*_named(network.dns_namespaces), *map(_block, network.dns_cidrs)]
-    return {"to": peers, "ports": [{"port": _DNS_PORT, "protocol": protocol} for protocol in ("UDP", "TCP")]}
+def _dns(network: Network) -> list[dict[str, Any]]:
+    return [*_named(network.dns_namespaces), *map(_block, network.dns_cidrs)]
 
 
 def _front_door(options: Options) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ pytestmark = pytest.mark.cluster
 
 CHART = Path("deploy/helm/previewbot")
 HOME = "previewbot-access"
+REMARKS = {"example.com/team": 'shop\'s "best"'}
+_REMARK = "config.kubernetes.ingress_annotations.example\\.com/team=" + REMARKS["example.com/team"].replace('"', '\\"')
 KEY = Key(21, 1)
 
 
@@ -41,7 +43,7 @@ class Account:
 
 @pytest.fixture(scope="module")
 def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    values = ("--set", "instance=access,domain=localhost,accountOnly=true")
+    values = ("--set", "instance=access,domain=localhost,accountOnly=true", "--set", _REMARK)
     made = cluster._run(
         [cluster.programs["helm"], "template", "access", str(CHART), "--kube-version", "1.34.4",
          "--namespace", HOME, *values]
@@ -79,7 +81,9 @@ def _await_policy(cluster: Cluster) -> None:
 @pytest.fixture
 async def confined(account: Account) -> AsyncIterator[Rig]:
     """The adapters, acting as the account, with one environment that runs."""
-    async with rig(account.kubeconfig, account.instance, OPTIONS) as made:
+    async with rig(
+        account.kubeconfig, account.instance, replace(OPTIONS, routing=Routing(annotations=REMARKS))
+    ) as made:
         yield made
 
 
@@ -173,6 +177,15 @@ def _relabel(**labels: str | None) -> dict[str, Any]:
     return {"metadata": {"labels": labels}}
 
 
+_ROUTES = "/apis/networking.k8s.io/v1/namespaces/NAMESPACE"
+
+
+def _route(**annotations: str) -> dict[str, Any]:
+    rule = {"host": "pr-9-access.localhost", "http": {"paths": [_PATH]}}
+    made = _named("networking.k8s.io/v1", "Ingress", spec={"rules": [rule]})
+    return {**made, "metadata": {**made["metadata"], "annotations": annotations}}
+
+
 ESCAPES: dict[str, tuple[str, str, Any]] = {
     "read secrets of the system": ("GET", f"{_SYSTEM}/secrets", None),
     "read all secrets": ("GET", f"{_V1}/secrets", None),
@@ -247,6 +260,20 @@ ESCAPES: dict[str, tuple[str, str, Any]] = {
         "networking.k8s.io/v1", "Ingress", spec={"rules": [{"host": "shop.example.com"}]})),
     "take every host": ("POST", "/apis/networking.k8s.io/v1/namespaces/NAMESPACE/ingresses", _named(
         "networking.k8s.io/v1", "Ingress", spec={"rules": [{"http": {"paths": [_PATH]}}]})),
+    "have the ingress controller run its own configuration": ("POST", f"{_ROUTES}/ingresses", _route(
+        **{"nginx.ingress.kubernetes.io/configuration-snippet": "return 200 secret;"})),
+    "send visitors through another's middleware": ("POST", f"{_ROUTES}/ingresses", _route(
+        **{"traefik.ingress.kubernetes.io/router.middlewares": "kube-system-auth@kubernetescrd"})),
+    "use another certificate authority": ("POST", f"{_ROUTES}/ingresses", _route(
+        **{"cert-manager.io/cluster-issuer": "internal"})),
+    "say otherwise what the operator said": ("POST", f"{_ROUTES}/ingresses", _route(
+        **{"example.com/team": "payments"})),
+    "remark on a route afterwards": ("MERGE", f"{_ROUTES}/ingresses/pr-1-access-localhost", {"metadata": {
+        "annotations": {"nginx.ingress.kubernetes.io/server-snippet": "return 200 secret;"}}}),
+    "have a name of its own made for a service": ("MERGE", f"{_OWN}/services/web-r1", {"metadata": {
+        "annotations": {"external-dns.alpha.kubernetes.io/hostname": "shop.example.com"}}}),
+    "give the preview's account a role in the cloud": ("MERGE", f"{_OWN}/serviceaccounts/preview", {"metadata": {
+        "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/admin"}}}),
     "open the system's network": ("POST", "/apis/networking.k8s.io/v1/namespaces/kube-system/networkpolicies", _named(
         "networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}, "ingress": [{}]})),
     "mount the node's disk": ("POST", f"{_V1}/persistentvolumes", _named("v1", "PersistentVolume", spec={
@@ -263,6 +290,7 @@ async def test_every_way_out_is_refused_by_the_api_server(confined: Rig) -> None
     """One test for all: what it tries from is one environment that runs."""
     await confined.runtime.start(release(KEY, "r1", service("web", SERVE, 8080)), {"base": BASE})
     await confined.until(lambda seen: seen.releases and seen.releases[0].instances[0].state == "ready", KEY)
+    await confined.front_door.route(KEY, {"pr-1-access.localhost": ("web-r1:8080",)})
     namespace = await confined.namespace(KEY)
     pod = (await confined.api.list(POD, namespace)).things[0]["metadata"]["name"]
     escaped = {}

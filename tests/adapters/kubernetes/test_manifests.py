@@ -18,7 +18,7 @@ from previewbot.adapters.kubernetes.names import Names, object_name
 from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Routing
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.adapters.kubernetes.workload import Berth, Program
-from previewbot.core.blueprint import Build, Health, Resource, ResourceType
+from previewbot.core.blueprint import Build, Health, Kind, Resource, ResourceType, Schedule
 from previewbot.core.ids import Key
 from previewbot.core.model import ServiceSpec, Size
 from previewbot.core.resources import Shelf, Spot, server
@@ -41,6 +41,11 @@ WEB = ServiceSpec(
 )
 WORKER = replace(WEB, name="worker", port=None, host=None, health=Health(), command=None, replicas=1)
 PROGRAM = Program("registry.example.com/previews@sha256:0123", 10001, {"web": "10.96.0.7", "api": "10.96.0.8"})
+SEED = replace(WORKER, name="seed", kind=Kind.JOB, command=("seed", "--all"))
+NIGHTLY = replace(SEED, name="nightly", kind=Kind.CRON, schedule=Schedule("0 2 * * *", "Europe/Berlin"))
+_PASSWORD = Versions(own={SecretName("db", "password"): "1"})
+_MADE = server(Resource("db", ResourceType.POSTGRES, version="17"), _PASSWORD, Spot(KEY, "shop", Shelf()))
+DATABASE = Berth(PLACE, REVISION, _MADE.services[0], _MADE.resource)
 
 
 def _yaml(things: Sequence[Thing]) -> str:
@@ -53,6 +58,11 @@ def _yaml(things: Sequence[Thing]) -> str:
     return stream.getvalue()
 
 
+def _made(thing: Thing) -> Thing:
+    """As the API server answers: what owns something has an id."""
+    return thing | {"metadata": thing["metadata"] | {"uid": "5b0c5a3e"}}
+
+
 CASES = {
     "namespace": [
         enclosure.namespace(PLACE),
@@ -63,6 +73,22 @@ CASES = {
         workload.service(Berth(PLACE, REVISION, WEB)),
         workload.deployment(Berth(PLACE, REVISION, WEB), PROGRAM),
         workload.deployment(Berth(PLACE, REVISION, WORKER), replace(PROGRAM, user=None)),
+    ],
+    "job": [
+        workload.job(Berth(PLACE, REVISION, SEED), replace(PROGRAM, sealed=("TOKEN",))),
+        workload.job(Berth(PLACE, REVISION, NIGHTLY), PROGRAM),
+        workload.run(PLACE, workload.job(Berth(PLACE, REVISION, NIGHTLY), PROGRAM), "20260101020000"),
+        workload.secret(
+            Berth(PLACE, REVISION, SEED),
+            {"TOKEN": "hunter2"},
+            _made(workload.job(Berth(PLACE, REVISION, SEED), PROGRAM)),
+        ),
+    ],
+    "resource": [
+        *(workload.claim(PLACE, each) for each in DATABASE.spec.volumes.values()),
+        workload.service(DATABASE),
+        workload.secret(DATABASE, {"POSTGRES_PASSWORD": "hunter2"}, _made(workload.deployment(DATABASE, PROGRAM))),
+        workload.deployment(DATABASE, replace(PROGRAM, user=999, siblings={}, sealed=("POSTGRES_PASSWORD",))),
     ],
     "ingress": [routes.route(PLACE, "pr-42-shop.preview.example.com", "web-4f2a9c01d7:80")],
     "gateway": [
@@ -108,6 +134,17 @@ def test_nobody_comes_in_where_no_front_door_is_named() -> None:
     (door,) = (each for each in things if each["metadata"]["name"] == "front-door")
     assert "ingress" not in door["spec"]
     assert door["spec"]["policyTypes"] == ["Ingress"]
+
+
+@pytest.mark.parametrize(
+    "network", [Network(dns_namespaces=()), Network(dns_namespaces=(), dns_cidrs=("192.0.2.53/32",))]
+)
+def test_port_53_leads_to_the_dns_that_is_named_and_nowhere_else(network: Network) -> None:
+    things = enclosure.enclosure(replace(PLACE, options=Options(network=network)))
+    (dns,) = (each for each in things if each["metadata"]["name"] == "dns")
+    assert dns["spec"]["policyTypes"] == ["Egress"]
+    rules = dns["spec"].get("egress", [])
+    assert [each["to"] for each in rules] == [[{"ipBlock": {"cidr": each}}] for each in network.dns_cidrs]
 
 
 def test_names_fit_however_long_a_service_and_a_number_are() -> None:

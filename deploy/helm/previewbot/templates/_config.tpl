@@ -37,3 +37,12 @@
 {{- fail "ingress.pages leads to pages that open with a token alone: name its Secret in secrets.pages" -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The annotations of routes that the configuration asks for, as a map that the admission policy compares with. */}}
+{{- define "previewbot.remarks" -}}
+{{- $remarks := deepCopy (dig "kubernetes" "ingress_annotations" dict .Values.config) -}}
+{{- with dig "kubernetes" "cluster_issuer" "" .Values.config -}}
+{{- $_ := set $remarks "cert-manager.io/cluster-issuer" . -}}
+{{- end -}}
+{{- toJson $remarks -}}
+{{- end -}}
