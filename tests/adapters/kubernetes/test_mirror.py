@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, NAMESPACE, POD
+from previewbot.adapters.kubernetes.kinds import DEPLOYMENT, INGRESS, NAMESPACE, POLICY, QUOTA, SERVICE, is_ending
+from previewbot.adapters.kubernetes.names import INSTANCE, KEY, MANAGED_BY, SEAL
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
 from tests.fixtures.engine import SERVE, release, service
@@ -169,21 +170,40 @@ async def test_a_slow_api_is_waited_for(stormy: tuple[Rig, Weather], key: Key) -
     assert made.mirror.find(DEPLOYMENT, await made.namespace(key), "web-r1")
 
 
-async def test_a_namespace_that_is_not_ours_is_never_touched(kubernetes: Rig, key: Key) -> None:
-    """The next name is taken instead; a thief that copies only some of our labels is none of ours either."""
+STRANGERS: dict[str, tuple[str, ...]] = {
+    "somebody else's": (),
+    "a thief with all labels but the key": (MANAGED_BY, INSTANCE),
+    "a thief with all labels but the instance": (MANAGED_BY, KEY),
+    "a thief with the key alone": (KEY,),
+}
+"""Which of our labels a namespace of our name carries."""
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+async def test_a_namespace_that_is_not_ours_is_never_touched(kubernetes: Rig, key: Key, stranger: str) -> None:
+    """The next name is taken instead; somebody who copies only some of our labels is none of ours either."""
     (first, *_) = kubernetes.names.namespaces(key)
-    foreign = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": first, "labels": {"team": "payments"}}}
+    labels = {"team": "payments"} | {name: kubernetes.names.labels(key)[name] for name in STRANGERS[stranger]}
+    foreign = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": first, "labels": labels}}
     made = await kubernetes.api.create(foreign)
     assert made
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "theirs", "namespace": first}}
+    theirs = await kubernetes.api.create({**service, "spec": {"ports": [{"port": 80}]}})
     try:
-        await kubernetes.runtime.prepare(key, "r1")
+        await kubernetes.runtime.start(release(key, "r1", WEB), _DIGESTS)
+        await kubernetes.front_door.route(key, {f"pr-{key.number}.test": ("web-r1:8080",)})
         assert await kubernetes.namespace(key) == f"{first}-2"
         await kubernetes.runtime.delete(key)
         await kubernetes.until(lambda seen: seen.is_empty, key)
-        found = await kubernetes.api.get(DEPLOYMENT, first, "none") or await kubernetes.api.get(POD, first, "none")
-        assert found is None
-        after = await kubernetes.api.list(NAMESPACE, labelSelector="team=payments")
-        assert [each["metadata"]["uid"] for each in after.things] == [made["metadata"]["uid"]]
+        for kind in (DEPLOYMENT, POLICY, QUOTA, INGRESS):
+            assert not (await kubernetes.api.list(kind, first)).things
+        assert await kubernetes.api.get(SERVICE, first, "theirs") == theirs
+        after = await kubernetes.api.get(NAMESPACE, None, first)
+        assert after
+        assert after["metadata"]["uid"] == made["metadata"]["uid"]
+        assert not is_ending(after)
+        assert after["metadata"]["labels"].items() >= labels.items()
+        assert SEAL not in (after["metadata"].get("annotations") or {})
     finally:
         await kubernetes.api.delete(made)
 
