@@ -12,7 +12,8 @@ from decimal import ROUND_UP, Decimal, localcontext
 _FORM = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))(?P<unit>[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"": 0, "Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
-_LEAST = Decimal("1e-9")
+_LEAST = Decimal("1e-3")
+"""What is less is rounded up."""
 _MOST = Decimal(2**63 - 1)
 _DIGITS = 40
 """Longer numbers are nobody's amount."""
@@ -60,8 +61,8 @@ def _binary(value: int) -> str:
 
 def _decimal(value: Decimal) -> tuple[int, int]:
     """A whole number, and the largest power of a thousand that it can be written with."""
-    exponent = -9
-    number = int(value.scaleb(9))
+    exponent = -3
+    number = int(value.scaleb(3))
     while number % 1000 == 0 and exponent < max(_DECIMAL.values()):
         number, exponent = number // 1000, exponent + 3
     return number, exponent

@@ -1,4 +1,4 @@
-"""Amounts, brought into the form in which a cluster keeps them; what a real API server makes of them is asked there."""
+"""Amounts, brought into the form in which a cluster keeps them; that a real API server leaves it as it is, is tried there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEPT = {
     "100e1": "1e3",
     "12E6": "12e6",
     "1e-3": "1e-3",
-    "0.1n": "1n",
+    "0.1n": "1m",
     "1Ei": "1Ei",
     "99999999999999999999": "9223372036854775807",
 }
