@@ -1,4 +1,4 @@
-"""Amounts, brought into the form in which a cluster keeps them; that a real API server leaves it as it is, is tried there."""
+"""Amounts, brought into the form in which a cluster keeps them; that a real one does is tried there."""
 
 from __future__ import annotations
 
