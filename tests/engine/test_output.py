@@ -40,7 +40,9 @@ async def test_whoever_may_know_an_older_value_is_not_shown_also_beside_one_with
 async def test_what_its_siblings_know_and_what_was_made_for_it_alone_is_hidden_too(store: FakeSecrets) -> None:
     await store.put(PREVIEW, SecretName("other", "KEY"), Value("a sibling's"))
     await store.put(Scope.own(KEY), SecretName("db", "password"), Value("its own"))
+    store.asked.clear()
     assert await _shown(store, says="a sibling's, its own") == ["•••, •••"]
+    assert set(store.asked) == {PREVIEW, Scope.own(KEY)}, "whoever shows something asks for no other scope"
 
 
 async def test_who_said_nothing_has_nothing_to_hide(store: FakeSecrets) -> None:

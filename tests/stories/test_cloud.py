@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from previewbot.core.cloud import TYPES, Cloud
 from previewbot.core.model import ServiceSpec
-from previewbot.core.resources import Shelf
 from previewbot.core.secrets import Scope, SecretName
 from previewbot.ports import Value
 from tests.fakes.cloud import FakeCloud
@@ -50,8 +48,7 @@ async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
 def cloud(city: Town) -> FakeCloud:
     """The city's cloud, and an operator who uses it."""
     made = FakeCloud()
-    city.world = replace(city.world, cloud=made)
-    city.policy = replace(city.policy, shelf=Shelf(cloud=CLOUD))
+    city.use(made, CLOUD)
     return made
 
 

@@ -170,10 +170,35 @@ async def test_a_rotated_secret_arrives_with_the_next_push_as_a_new_release(city
     assert (await _told(city, pull, "web"))["STRIPE_KEY"] == "sk_new"
 
 
+_EVERY_WAY = (
+    STACK.replace("build: web", "build: {context: web, secrets: [STRIPE_KEY]}").replace(
+        "resources:\n", "  restock: {kind: job, build: web, command: [x], secrets: [STRIPE_KEY]}\nresources:\n", 1
+    )
+    + "hooks: {release: {service: web, command: [migrate]}, destroy: {service: web, command: [goodbye]}}\n"
+)
+"""Secrets in every place where one can be: builds, services, jobs and hooks."""
+
+
+async def test_a_rotated_secret_arrives_at_once_by_redeploy(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    await city.secrets.put(PREVIEW, STRIPE, Value("sk_new"))
+    assert await city.say(pull, "alice", "/redeploy") == ["eyes", "+1"]
+    assert (await _told(city, pull, "web"))["STRIPE_KEY"] == "sk_new"
+    assert "**Preview is ready**" in city.comment(pull)
+
+
 async def test_no_preview_ever_asks_for_anything_but_the_preview_scope_and_its_own(city: Town) -> None:
     city.secrets.asked.clear()
-    pull = await city.open(files={"previewbot.yaml": STACK})
+    pull = await city.open(files={"previewbot.yaml": _EVERY_WAY})
+    assert "**Preview is ready**" in city.comment(pull)
     await city.say(pull, "alice", "/redeploy")
+    await city.say(pull, "alice", "/run restock")
+    await city.settle()
+    assert any("**restock** is done" in each.body for each in pull.comments)
+    city.runtime.behave = _failing("hook.release", "no such table")
+    await city.push(pull, {"web/x": "2"})
+    assert "no such table" in city.comment(pull)
+    await city.sweep()
     city.github.close(city.hosted, pull)
     await city.settle()
     assert set(city.secrets.asked) == {PREVIEW, Scope.own(city.key(pull))}

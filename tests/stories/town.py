@@ -17,9 +17,11 @@ from previewbot.adapters.git import GitSource
 from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import LogFiles
 from previewbot.adapters.store import open_store
+from previewbot.core.cloud import Cloud
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Observed, Record, Repository
+from previewbot.core.resources import Shelf
 from previewbot.demo.github import SimulatedGitHub
 from previewbot.demo.github.state import Pull
 from previewbot.demo.github.state import Repository as Hosted
@@ -36,6 +38,7 @@ from previewbot.web.app import Site, create_app
 from previewbot.web.pages import Pages
 from previewbot.web.webhook import Door
 from tests.fakes.builder import FakeBuilder
+from tests.fakes.cloud import FakeCloud
 from tests.fakes.front_door import FakeFrontDoor
 from tests.fakes.runtime import FakeRuntime
 from tests.fakes.secrets import FakeSecrets
@@ -126,9 +129,10 @@ EXPOSED: Mapping[str, Collection[str]] = {
     "hub": ("repository", "pull", "permission", "comment", "deploy", "report", "react"),
     "source": ("fetch", "read", "tree"),
     "builder": ("locate", "start", "cancel"),
-    "runtime": ("observe", "prepare", "start", "run", "end_run", "tail", "remove", "delete"),
+    "runtime": ("observe", "prepare", "start", "run", "end_run", "tail", "remove", "remove_volumes", "delete"),
     "front_door": ("observe", "route"),
-    "secrets": ("versions", "values", "put", "forget"),
+    "secrets": ("versions", "values", "put", "forget", "keys"),
+    "cloud": ("provide", "delete", "keys"),
     "store": (
         "load",
         "save",
@@ -186,6 +190,12 @@ class Town:
     @cached_property
     def sweeper(self) -> Sweeper:
         return Sweeper(self.world, self.policy)
+
+    def use(self, cloud: FakeCloud, account: Cloud) -> None:
+        """Let the operator use a cloud."""
+        exposed = self.weather.over("cloud", cloud, EXPOSED["cloud"])
+        self.world = replace(self.world, cloud=exposed)
+        self.policy = replace(self.policy, shelf=Shelf(cloud=account))
 
     async def settle(self, rounds: int = 60) -> None:
         """Let everything that is due, or will be, come to its end; time passes as fast as it can."""
