@@ -17,6 +17,13 @@ from tests.fixtures.engine import BASE, FolderSource, order
 
 LOG = "l" * 24
 GOOD, BAD, ENDLESS, SECRET = "good", "bad", "endless", "secret"
+MOUNTING = f"""\
+FROM {BASE}
+ARG VERSION=1
+RUN echo it is written down > /seen
+RUN --mount=type=secret,id=TOKEN wc -c < /run/secrets/TOKEN > /length && cat /run/secrets/TOKEN
+"""
+"""Builds well, and has used the secret: its length is in the image."""
 _DOCKERFILES = {
     GOOD: f"FROM {BASE}\nRUN echo made > /made\n",
     BAD: f"FROM {BASE}\nRUN echo it went wrong; exit 1\n",

@@ -13,10 +13,11 @@ import pytest
 
 from previewbot.adapters.buildkit import BuildKitBuilder, Cache, Kit, Limits
 from previewbot.core.model import BuildRecord, BuildState, ImageOrder
-from tests.contract.test_builder import LOG, Told
+from tests.contract.test_builder import LOG, MOUNTING, Told
 from tests.fixtures.buildkit import Cluster, MakeBuildKit, running_buildkit
 from tests.fixtures.engine import BASE, FolderLogs, FolderSource, order
 from tests.fixtures.registry import GuardedRegistry, RunningRegistry, push
+from tests.fixtures.traces import where
 
 pytestmark = pytest.mark.cluster
 
@@ -59,6 +60,24 @@ def _processes(*texts: str) -> list[str]:
 
 
 # --- what goes in and what comes out ----------------------------------------------------------------------------------
+
+
+async def test_of_a_secret_that_a_step_mounts_nothing_is_in_the_registry_or_the_log(
+    buildkit_builder: BuildKitBuilder, source: FolderSource, password_registry: RunningRegistry, tmp_path: Path
+) -> None:
+    """Layers, manifests, configurations, attestations and the cache are all in the registry."""
+    source.commits, told = {"c1": {"Dockerfile": MOUNTING}}, Told()
+    secret = "hunter2$(id)hunter2"
+    await buildkit_builder.start(order("image-1", "c1"), log=LOG, finished=told, secrets={"TOKEN": secret})
+    record = await told.only()
+    assert record.state is BuildState.SUCCEEDED, record.lines
+    files = [each for each in password_registry.folder.rglob("*") if each.is_file()]
+    left = {str(each.relative_to(password_registry.folder)): each.read_bytes() for each in files}
+    assert where("it is written down", among=left), "what is in a layer would be found"
+    left |= {"record": repr(record).encode(), "log": (tmp_path / f"{LOG}.log").read_bytes()}
+    assert where("--mount=type=secret", among=left), "and what is in a history"
+    assert where(secret, among=left) == []
+    assert "•••" in left["log"].decode()
 
 
 async def test_context_dockerfile_target_and_arguments_are_what_the_blueprint_says(

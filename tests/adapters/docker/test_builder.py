@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -20,8 +21,9 @@ from previewbot.adapters.docker.runtime import DockerRuntime
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, BuildState, ImageOrder
-from tests.contract.test_builder import LOG, Told
+from tests.contract.test_builder import LOG, MOUNTING, Told
 from tests.fixtures.engine import BASE, DEAF, FolderLogs, FolderSource, order, release, service
+from tests.fixtures.traces import where
 
 pytestmark = pytest.mark.engine
 
@@ -43,6 +45,29 @@ async def _until(holds: Callable[[], object]) -> None:
 async def _made_of(engine: Engine, record: BuildRecord) -> dict[str, Any]:
     found: dict[str, Any] = await engine.call(lambda client: client.inspect_image(record.digest))
     return found
+
+
+async def test_of_a_secret_that_a_step_mounts_nothing_is_in_the_image_its_history_or_the_log(
+    docker_builder: DockerBuilder, source: FolderSource, engine: Engine, tmp_path: Path
+) -> None:
+    source.commits, told = {"c1": {"Dockerfile": MOUNTING}}, Told()
+    secret = "hunter2$(id)hunter2"
+    await docker_builder.start(order("image-1", "c1"), log=LOG, finished=told, secrets={"TOKEN": secret})
+    record = await told.only()
+    assert record.state is BuildState.SUCCEEDED, record.lines
+    saved = await engine.call(lambda client: b"".join(client.get_image(record.digest)), slow=True)
+    history = await engine.call(lambda client: client.history(record.digest))
+    left = {
+        "image": saved,
+        "history": json.dumps(history).encode(),
+        "facts": json.dumps(await _made_of(engine, record)).encode(),
+        "record": repr(record).encode(),
+        "log": (tmp_path / f"{LOG}.log").read_bytes(),
+    }
+    assert where("it is written down", among={"image": saved}), "what is in a layer would be found"
+    assert where("19\n", among={"image": saved}), "the step did read it"
+    assert where(secret, among=left) == []
+    assert "•••" in left["log"].decode()
 
 
 async def test_context_dockerfile_target_and_arguments_are_what_the_blueprint_says(
