@@ -461,6 +461,9 @@ class Records(Protocol):
     async def forget_images(self, images: Collection[str], before: datetime) -> None:
         """Forget images that are gone, but for those that somebody wanted since then."""
 
+    async def last_delivery(self) -> datetime | None:
+        """Say when the newest delivery that is remembered came in."""
+
     async def prune(self, before: datetime) -> None:
         """Delete deliveries older than this; nothing else grows without end."""
 

@@ -26,6 +26,10 @@ log = structlog.get_logger(__name__)
 
 _MARGIN = timedelta(minutes=10)
 """How far two looks at GitHub's list of deliveries overlap."""
+_KEPT = timedelta(days=3)
+"""How far back GitHub can still send a delivery again."""
+_RESTED = 10
+"""A repository without a living preview is surveyed by one sweep in so many: each survey is a request to GitHub."""
 
 
 @dataclass(slots=True)
@@ -41,11 +45,17 @@ class Sweeper:
     """Deliveries that GitHub was asked to send again already."""
     looked_at: datetime | None = None
     """When GitHub's list of deliveries was last looked at."""
+    sweeps: int = 0
+    """How many were done."""
+    departed: set[int] = field(default_factory=set)
+    """Repositories that were looked at since they are not installed any more."""
     refusal: str | None = None
     """Why images cannot be deleted, as it was told."""
 
     async def run(self) -> None:
         """Sweep until cancelled."""
+        with sheltered("last_delivery"):
+            self.looked_at = self._looked_at(await self.world.store.last_delivery())
         await self._each(self._touch_known)
         while True:
             await self.sweep()
@@ -66,9 +76,15 @@ class Sweeper:
         await self._add({each.key for each in await self.world.store.records() if _is_alive(each)})
 
     async def _survey_all(self) -> None:
+        """Survey what may have news: every repository now and then, those with living previews each time."""
         installed = {each.id for each in await self.world.hub.repositories()}
-        known = {each.key.repository for each in await self.world.store.records() if _is_alive(each)}
-        await self._add({Survey(repository) for repository in installed | known})
+        records = await self.world.store.records()
+        alive = {each.key.repository for each in records if _is_alive(each)}
+        waking = {each for each in installed if not self.sweeps or (each + self.sweeps) % _RESTED == 0}
+        departed = {each.key.repository for each in records} - installed - self.departed
+        await self._add({Survey(repository) for repository in alive | waking | departed})
+        self.departed = (self.departed | departed) - installed
+        self.sweeps += 1
 
     async def _touch_orphans(self) -> None:
         """Look at everything that runs but that no living record tells of."""
@@ -91,7 +107,7 @@ class Sweeper:
 
     async def _redeliver(self) -> None:
         now = self.world.clock.now()
-        since = (self.looked_at or now - timedelta(hours=1)) - _MARGIN
+        since = (self.looked_at or self._looked_at(None)) - _MARGIN
         for delivery in await self.world.hub.failed_deliveries(since):
             if delivery.guid not in self.asked_again:
                 await self.world.hub.redeliver(delivery)
@@ -100,18 +116,30 @@ class Sweeper:
                 self.world.meter.repaired(Repair.DELIVERY)
         self.looked_at = now
 
+    def _looked_at(self, last_delivery: datetime | None) -> datetime:
+        """Since when deliveries may have failed unnoticed: while previewbot was down, none came in."""
+        now = self.world.clock.now()
+        return max(min(last_delivery or now, now - timedelta(hours=1)), now - _KEPT)
+
     async def _discard_images(self) -> None:
         """Delete images that nothing uses and nobody wanted for long."""
         before = self.world.clock.now() - self.policy.keep_images
         stale = set(await self.world.store.unused_images(before))
-        may_delete = True
-        for image in await self.world.builder.images():
+        may_delete, images = True, await self.world.builder.images()
+        await self._adopt({each.image for each in images})
+        for image in images:
             if image.image in stale:
                 may_delete = may_delete and (image.in_use or await self._discard(image.image))
                 if image.in_use or not may_delete:
                     stale.remove(image.image)
         # Also those that are gone already: whoever deleted them told nobody.
         await self.world.store.forget_images(stale, before)
+
+    async def _adopt(self, images: Collection[str]) -> None:
+        """Begin to keep images that nothing is remembered of, such as those of a database that was lost."""
+        now = self.world.clock.now()
+        unknown = set(images) - set(await self.world.store.unused_images(now + timedelta(days=1)))
+        await self.world.store.use_images(unknown, now)
 
     async def _discard(self, image: str) -> bool:
         """Delete an image; where the world refuses deletions, that is told once, and tried again by each sweep."""
@@ -151,6 +179,8 @@ async def survey(world: World, repository_id: int) -> Collection[Key]:
     records = {each.key: each for each in await world.store.records(repository_id)}
     alive = {key for key, each in records.items() if _is_alive(each)}
     if repository is None:
+        # Private code does not stay here for longer than previewbot may read it there.
+        await world.source.forget(repository_id)
         return alive
     pulls = await world.hub.open_pulls(repository)
     closed = alive - {each.key for each in pulls}

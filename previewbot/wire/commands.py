@@ -48,6 +48,10 @@ def read(body: str) -> Said | None:
     return Said(Command.UNKNOWN) if _is_near(name) else None
 
 
+_NEAR = 0.9
+"""How much alike a word and a command are that was mistyped: ``/redploy`` is, other bots' ``/deploy`` is not."""
+
+
 def _is_near(name: str) -> bool:
     plain = name.lower().replace("-", "").replace("_", "")
-    return plain == "previewbot" or bool(difflib.get_close_matches(plain, _KNOWN, n=1, cutoff=0.8))
+    return plain == "previewbot" or bool(difflib.get_close_matches(plain, _KNOWN, n=1, cutoff=_NEAR))

@@ -306,7 +306,9 @@ def _good(status: Status) -> str:
     if good is None or url is None:
         return ""
     if good.commit == status.commit:
-        return f"Until then `{good.commit[:7]}` keeps serving as it was at [{_bare(url)}]({url})."
+        if status.state in (State.BUILDING, State.STARTING):
+            return f"Until then `{good.commit[:7]}` keeps serving as it was at [{_bare(url)}]({url})."
+        return f"An earlier build of the same commit is still at [{_bare(url)}]({url})."
     return f"The last good version `{good.commit[:7]}` is still at [{_bare(url)}]({url})."
 
 

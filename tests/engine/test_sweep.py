@@ -59,3 +59,61 @@ async def test_a_part_of_the_sweep_that_fails_costs_none_of_the_others(error: Ex
         assert broken.asked
         await city.settle()
         assert "**Preview is ready**" in city.comment(lost)
+
+
+async def test_a_comment_that_came_while_previewbot_was_down_for_hours_is_still_answered(tmp_path: Path) -> None:
+    async with town(tmp_path) as city:
+        pull = await city.open()
+        city.github.hooks.lose = True
+        lost = city.github.comment(city.hosted, pull, "alice", "/redeploy")
+        await city.github.hooks.settle()
+        city.github.hooks.lose = False
+        city.clock.ahead += timedelta(hours=5)
+        running = asyncio.create_task(Sweeper(city.world, city.policy).run())
+        await until(lambda: any(each.redelivery for each in city.github.state.attempts))
+        running.cancel()
+        await asyncio.wait([running])
+        await city.settle()
+        assert sorted(each.content for each in lost.reactions) == ["+1", "eyes"]
+
+
+async def test_images_that_nothing_is_remembered_of_are_kept_as_long_as_others_and_then_go(tmp_path: Path) -> None:
+    async with town(tmp_path) as city:
+        pull = await city.open()
+        city.github.close(city.hosted, pull)
+        await city.settle()
+        later = city.clock.now() + timedelta(days=1)
+        await city.store.forget_images(await city.store.unused_images(later), later)
+        await city.sweep()
+        assert len(await city.builder.images()) == 2
+        city.clock.ahead += city.policy.keep_images + timedelta(minutes=1)
+        await city.sweep()
+        assert not await city.builder.images()
+
+
+async def test_no_code_of_an_uninstalled_repository_stays(tmp_path: Path) -> None:
+    async with town(tmp_path) as city:
+        pull = await city.open()
+        city.github.close(city.hosted, pull)
+        await city.settle()
+        mirror = tmp_path / "source" / f"{city.hosted.id}.git"
+        assert mirror.exists()
+        city.github.hooks.lose = True
+        city.github.uninstall(city.hosted)
+        city.clock.ahead += timedelta(minutes=2)
+        await city.sweep()
+        assert not mirror.exists()
+
+
+async def test_repositories_without_a_preview_are_surveyed_now_and_then(tmp_path: Path) -> None:
+    async with town(tmp_path) as city:
+        await city.github.create_repository("acme/idle", {"a": "1"})
+        await city.open()
+        before = len(city.github.requests)
+        for _ in range(21):
+            await city.sweep()
+        surveyed = [
+            path for method, path in city.github.requests[before:] if method == "GET" and path.endswith("/pulls")
+        ]
+        assert surveyed.count("/repos/acme/shop/pulls") == 21
+        assert surveyed.count("/repos/acme/idle/pulls") in {3, 4}

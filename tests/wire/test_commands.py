@@ -23,6 +23,9 @@ from previewbot.wire.commands import Said
         ("/re-deploy", Command.UNKNOWN),
         ("/previewbot status", Command.UNKNOWN),
         ("/lgtm", None),
+        ("/deploy", None),
+        ("/un", None),
+        ("/ruin", None),
         ("/retest", None),
         ("/cc @someone", None),
         ("please /redeploy", None),
@@ -46,10 +49,10 @@ def test_the_grammar(body: str, command: Command | None) -> None:
         ("/run", Said(Command.UNKNOWN)),
         ("/run restock now", Said(Command.UNKNOWN)),
         ("/run " + "x" * 41, Said(Command.UNKNOWN)),
-        ("/runs restock", Said(Command.UNKNOWN)),
+        ("/runs restock", None),
     ],
 )
-def test_a_job_stands_behind_its_command(body: str, said: Said) -> None:
+def test_a_job_stands_behind_its_command(body: str, said: Said | None) -> None:
     assert commands.read(body) == said
 
 

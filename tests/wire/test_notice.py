@@ -154,3 +154,11 @@ def test_a_program_for_another_processor_is_known_by_what_it_said() -> None:
     said = say(replace(status, lines=("[FATAL tini (7)] exec /app failed: Exec format error",)))
     assert "built for another kind of processor" in said
     assert "built for another kind of processor" not in say(replace(status, lines=("KeyError",)))
+
+
+def test_a_failed_rebuild_of_what_serves_names_the_earlier_build() -> None:
+    status = Status(State.FAILED, Reason.BUILD_FAILED, NOW, OLDER, last_good=GOOD)
+    text = say(status)
+    assert f"An earlier build of the same commit is still at [pr-42-shop.localhost:8080]({URL})." in text
+    assert "Until then" not in text
+    assert "Until then" in say(replace(status, state=State.BUILDING, reason=Reason.IMAGES_BUILDING))

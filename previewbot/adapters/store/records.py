@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from previewbot.adapters.store import tables
 from previewbot.adapters.store.codec import clean, decode, encode
@@ -106,6 +106,14 @@ class SqlRecords:
         """Move an ask to a state."""
         async with self._database.writing() as connection:
             await connection.execute(update(tables.asks).where(tables.asks.c.id == ask.id).values(state=state.value))
+
+    @whole
+    async def last_delivery(self) -> datetime | None:
+        """Say when the newest delivery that is remembered came in."""
+        received = tables.deliveries.c.received_at
+        async with self._database.reading() as connection:
+            newest: datetime | None = await connection.scalar(select(func.max(received, type_=received.type)))
+        return newest
 
     @whole
     async def prune(self, before: datetime) -> None:
