@@ -1,7 +1,8 @@
 """Running releases in a cluster: a namespace for every environment, fenced in before any program is in it.
 
 Looking costs no request (see ``mirror``); every write is an apply of a whole manifest, left out where the object is
-already just that. Only things that carry our labels are ever written over or deleted.
+already just that. A namespace that does not carry our labels with the environment's key is never touched. Inside one
+that does, the names are ours: whatever else has one is written over, and only what carries our labels is deleted.
 """
 
 from __future__ import annotations
@@ -147,11 +148,17 @@ class KubernetesRuntime:
         runs: dict[str, list[Run]] = {}
         for deployment in self._mirror.of(DEPLOYMENT, namespace):
             berth = _berth(deployment)
+            if workload.is_asleep(deployment):
+                instances.setdefault(berth[0], [])
+                continue
             sight = judge(deployment, pods.get(berth, ()), now, self._options.patience)
             instances.setdefault(berth[0], []).extend(sight.instances)
             looks += [sight.look_at] if sight.look_at else []
         for job in self._mirror.of(JOB, namespace):
             berth = _berth(job)
+            if workload.is_asleep(job):
+                instances.setdefault(berth[0], [])
+                continue
             name = job["metadata"]["labels"].get(RUN)
             own = [each for each in pods.get(berth, ()) if each["metadata"]["labels"].get(RUN) == name]
             sight = judge_job(job, own, now, self._options.patience)
@@ -266,17 +273,23 @@ class KubernetesRuntime:
             await every(deploy(spec, image) for spec, image in known)
 
     async def _deploy(self, berth: Berth, program: Program, sealed: Mapping[str, str]) -> None:
-        """Run one service; its secrets are there before it, and go with it. They are written and never read back."""
-        if sealed:
-            await self._api.apply(workload.secret(berth, sealed))
-            for pod in self._mirror.of(POD, berth.place.namespace):
-                if _berth(pod) == (berth.revision, berth.spec.name):
-                    self._losses.note_written(pod, self._clock.now())
+        """Run one service; its secrets are there before it, and go with it. They are written and never read back.
+
+        They have an owner from their first moment on: whatever hinders what comes after that, they do not outlive it.
+        """
         manifest = workload.workload(berth, program)
         if berth.spec.is_laid:
             await self._clear(manifest)
+        if not sealed:
+            await self._writer.apply(manifest)
+            return
+        owner = self._writer.find(manifest) or await self._writer.apply(workload.asleep(manifest))
+        await self._api.apply(workload.secret(berth, sealed, owner))
+        for pod in self._mirror.of(POD, berth.place.namespace):
+            if _berth(pod) == (berth.revision, berth.spec.name):
+                self._losses.note_written(pod, self._clock.now())
         made = await self._writer.apply(manifest)
-        if sealed:
+        if made["metadata"]["uid"] != owner["metadata"]["uid"]:  # somebody deleted it meanwhile
             await self._api.apply(workload.secret(berth, sealed, made))
 
     async def _clear(self, manifest: Thing) -> None:

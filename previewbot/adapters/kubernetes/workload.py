@@ -14,7 +14,7 @@ from typing import Any
 
 from previewbot.adapters.kubernetes.enclosure import ACCOUNT_NAME
 from previewbot.adapters.kubernetes.kinds import CLAIM, DEPLOYMENT, JOB, SECRET, SERVICE, Thing
-from previewbot.adapters.kubernetes.names import LAID, RESOURCE, RUN, SCHEDULE, VOLUME, object_name
+from previewbot.adapters.kubernetes.names import ASLEEP, LAID, RESOURCE, RUN, SCHEDULE, VOLUME, object_name
 from previewbot.adapters.kubernetes.options import Sizes, cpu, memory
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.core.filling import argument
@@ -170,6 +170,19 @@ def run(place: Place, laid: Thing, name: str) -> Thing:
 def workload(berth: Berth, program: Program) -> Thing:
     """Whatever runs a service: once, or on and on."""
     return (deployment if berth.spec.kind.stays else job)(berth, program)
+
+
+def asleep(manifest: Thing) -> Thing:
+    """The same workload before its secrets are there: it owns them, and nothing of it runs."""
+    about = manifest["metadata"]
+    rest = {"paused": True} if manifest["kind"] == DEPLOYMENT.name else {"suspend": True}
+    remarks = {**about.get("annotations", {}), ASLEEP: "true"}
+    return {**manifest, "metadata": {**about, "annotations": remarks}, "spec": {**manifest["spec"], **rest}}
+
+
+def is_asleep(thing: Thing) -> bool:
+    """Whether a workload waits for its secrets: it is still to be started."""
+    return ASLEEP in (thing["metadata"].get("annotations") or {})
 
 
 def _pod(berth: Berth, program: Program) -> dict[str, Any]:
