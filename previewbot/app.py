@@ -29,6 +29,7 @@ from previewbot.core.resources import Shelf
 from previewbot.engine.bells import Bells, Doorbell
 from previewbot.engine.clockwork import Clockwork
 from previewbot.engine.reconcile import Reconciler
+from previewbot.engine.runs import Runs
 from previewbot.engine.sweep import Sweeper, survey, watch
 from previewbot.engine.trouble import apologise
 from previewbot.engine.turns import Turns
@@ -194,7 +195,7 @@ def site_of(bot: Previewbot) -> Site:
             await bot.metrics.measure(world.store, world.hub, world.clock.now())
 
     door = Door(Doorbell(world.store, bot.bells), world.clock, secrets, bot.metrics)
-    pages = Pages(world.store, world.logs, world.clock, bot.place.find, token)
+    pages = Pages(world.store, world.logs, world.clock, bot.place.find, token, ran=Runs(world))
     return Site(door, pages, bot.metrics, ready, measure)
 
 

@@ -55,6 +55,7 @@ def create_app(site: Site) -> ASGIApp:
             Route("/metrics", metrics),
             Route("/", pages.environments),
             Route("/environments/{key}", pages.environment),
+            Route("/environments/{key}/runs/{service}/{run}", pages.run),
             Route("/logs/{log}", pages.log),
             Route("/logs/{log}/raw", pages.raw_log),
             Route("/logs/{log}/stream", pages.stream_log),

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -21,8 +21,9 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import BuildRecord, BuildState, Record, State
+from previewbot.core.model import BuildRecord, BuildState, Record, Run, State
 from previewbot.ports import Clock, Logs, Records
 from previewbot.web.tail import chunks, clean, end_of, read_from
 from previewbot.wire import notice
@@ -47,6 +48,16 @@ _LOOK = 0.3
 """Seconds between two looks at a log that grows."""
 
 
+class Ran(Protocol):
+    """Who knows what ran of jobs and timetables, and what that said."""
+
+    async def newest(self, key: Key) -> Sequence[Run]:
+        """List the runs of an environment, the newest first."""
+
+    async def said(self, key: Key, service: str, name: str) -> Sequence[str] | None:
+        """The lines of one run without any secret; ``None`` where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
     """What the pages need. ``find`` says where a host lives, and where else; ``token`` opens the operator's pages."""
@@ -58,6 +69,8 @@ class Pages:
     token: bytes | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     """Set when the server is about to end: whoever follows a log is let go, and comes back to the next one."""
+    ran: Ran | None = None
+    """Whom the page of an environment asks for its runs."""
 
     # --- asked by the front door for every request to a preview -----------------------------------------------------
 
@@ -171,7 +184,19 @@ class Pages:
         if key is None or record is None or record.status is None:
             return _missing()
         releases = await self.records.releases(key)
-        return _page("environment.html", record=record, row=row(record, self.clock.now()), releases=releases)
+        runs = await self.ran.newest(key) if self.ran else ()
+        return _page("environment.html", record=record, row=row(record, self.clock.now()), releases=releases, runs=runs)
+
+    async def run(self, request: Request) -> Response:
+        """Show what one run of a job or a timetable said."""
+        if not self._is_operator(request):
+            return self._locked()
+        key, told = Key.parse(request.path_params["key"]), request.path_params
+        try:
+            lines = await self.ran.said(key, told["service"], told["run"]) if key and self.ran else None
+        except (Transient, Refused):
+            return PlainTextResponse("This cannot be read now; try again in a moment.", 503)
+        return _missing() if lines is None else PlainTextResponse("".join(f"{clean(line)}\n" for line in lines))
 
     def _is_operator(self, request: Request) -> bool:
         """Whether the request comes from this machine itself, or shows the token."""

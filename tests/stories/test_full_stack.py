@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
+from starlette.types import ASGIApp
 
 from previewbot.core.ids import Key
 from previewbot.core.model import InstanceState, Observed, ServiceSpec, Size
 from previewbot.core.resources import Shelf
 from previewbot.core.secrets import SHARED, Scope, SecretName
 from previewbot.demo.github.state import Pull
+from previewbot.engine.bells import Doorbell
 from previewbot.engine.clockwork import Clockwork
+from previewbot.engine.runs import Runs
 from previewbot.ports import Value
+from previewbot.web.app import Site, create_app
+from previewbot.web.pages import Pages
+from previewbot.web.webhook import Door
 from tests.fakes.runtime import READY, Behaviour, FakeRuntime
 from tests.fixtures.github import Over
 from tests.stories.town import Town, town
@@ -448,6 +456,33 @@ async def test_an_environment_that_cannot_be_read_costs_no_other_its_runs(city: 
     await Clockwork(city.world).strike(datetime(2026, 7, 1, 1, tzinfo=UTC))
     found = await runtime.observe(city.key(second))
     assert [each.name for release in found.releases for each in release.runs] == ["202607010100"]
+
+
+async def test_what_the_runs_of_a_timetable_said_is_linked_from_the_page_of_their_environment(city: Town) -> None:
+    cron = _CRON.replace("command: [clean]", "command: [clean], secrets: [STRIPE_KEY]")
+    said = Behaviour(InstanceState.READY, says=("old carts: 3", "key sk_live_4242", "<script>"))
+    city.runtime.behave = lambda spec: said if spec.name == "nightly" else READY
+    pull = await city.open(files={"previewbot.yaml": STACK.replace("resources:\n", f"{cron}resources:\n")})
+    for day in (1, 2):
+        await Clockwork(city.world).strike(datetime(2026, 7, day, 1, tzinfo=UTC))
+    page = f"/environments/{city.key(pull)}"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(_site(city)), base_url="http://localhost") as browser:
+        links = re.findall(r'href="(/environments/[^"]+/runs/[^"]+)"', (await browser.get(page)).text)
+        assert links == [f"{page}/runs/nightly/202607020100", f"{page}/runs/nightly/202607010100"]
+        answer = await browser.get(links[0])
+        assert answer.text == "old carts: 3\nkey •••\n<script>\n"
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert (await browser.get(f"{page}/runs/nightly/never")).status_code == 404
+        assert (await browser.get(links[0], headers={"Host": "elsewhere.test"})).status_code == 403
+
+
+def _site(city: Town) -> ASGIApp:
+    async def nothing() -> None:
+        return None
+
+    door = Door(Doorbell(city.store, city.bells), city.clock, (b"secret",), city.metrics)
+    pages = Pages(city.store, city.world.logs, city.clock, lambda _: None, ran=Runs(city.world))
+    return create_app(Site(door, pages, city.metrics, nothing, nothing))
 
 
 async def test_what_previews_have_otherwise_is_what_runs(city: Town) -> None:
