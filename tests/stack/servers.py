@@ -1,41 +1,20 @@
 """Images that behave like the official ones of their names, where no registry can be asked for them.
 
-PostgreSQL and Redis are Debian's own packages, the others are built or fetched as what they are.
-They are also what the sample app is built on. The file system is made once into the user's cache, by its content.
+PostgreSQL, Redis, RabbitMQ and, in the place of MySQL, MariaDB are Debian's own packages, the others are built or
+fetched as what they are. Those of the full stack are also what the sample app is built on.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import os
-import re
-import tarfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-import docker
+from collections.abc import Mapping
 
 from previewbot.demo.machine import Say
-from tests.cluster import debian, images, tools
+from tests.cluster import debian, tools
 from tests.stack import maven
+from tests.stack.family import Family
 
-PACKAGES: Sequence[str] = (
-    *("postgresql-15", "redis-server", "openjdk-17-jre-headless"),
-    *("python3-psycopg2", "python3-redis", "python3-boto3"),
-)
-BASE = "previewbot/stack:1"
-_USER = 999
-"""The number that the official images give their servers' user."""
-_LEFT_OUT = (
-    *("libLLVM", "/bitcode/", "./usr/share/perl", "./usr/lib/x86_64-linux-gnu/perl/", "./var/lib/apt/lists/"),
-    *("/classes_nocoops.jsa", "/ct.sym"),
-)
-_LEFT_OUT_BUT = re.compile(r".*/botocore/data/(?!(?:s3|sqs)/)\w[^/]*/.*")
-"""What a client of other services would have to know."""
-_PATH = f"PATH=/usr/lib/postgresql/15/bin:{str(debian.CONFIG['Env'])[7:-2]}"
-_ENTRYPOINT = """\
+_PATH = str(debian.CONFIG["Env"])[7:-2]
+_POSTGRES = """\
 #!/bin/sh
 # As the official image documents it: the first start makes the database that the variables name.
 set -eu
@@ -57,37 +36,45 @@ _ELASTICMQ = """\
 # As the official image: arguments are settings of the machine that runs it, laid over an empty configuration.
 exec java -Dconfig.file=/opt/elasticmq.conf "$@" -cp '/opt/elasticmq/*' org.elasticmq.server.Main
 """
-SERVERS: Mapping[str, Mapping[str, object]] = {
-    "postgres:15": {"Env": [_PATH], "Entrypoint": ["/entrypoint"], "Cmd": ["postgres"], "StopSignal": "SIGINT"},
-    "redis:7": {"Env": [_PATH], "Entrypoint": ["/entrypoint"], "Cmd": ["redis-server"]},
-    "versity/versitygw:v1.8.0": {"Env": [_PATH], "Entrypoint": ["versitygw"]},
-    "softwaremill/elasticmq:1.6.16": {"Env": [_PATH], "Entrypoint": ["/opt/elasticmq/run"]},
-}
+_MYSQL = """\
+#!/bin/sh
+# As the official image documents it: the first start makes the database and the user that the variables name.
+set -eu
+data=/var/lib/mysql
+if [ "$1" = mysqld ]; then
+  if [ ! -d $data/mysql ]; then
+    host=${MYSQL_ROOT_HOST:-%}
+    umask 077
+    {
+      printf 'CREATE DATABASE mysql;\\nUSE mysql;\\n'
+      (cd /usr/share/mysql && cat mysql_system_tables.sql mysql_performance_tables.sql mysql_system_tables_data.sql)
+      cat <<END
+FLUSH PRIVILEGES;
+CREATE DATABASE $MYSQL_DATABASE;
+CREATE USER '$MYSQL_USER'@'%' IDENTIFIED BY '$MYSQL_PASSWORD';
+GRANT ALL ON $MYSQL_DATABASE.* TO '$MYSQL_USER'@'%';
+DELETE FROM mysql.global_priv WHERE user = 'root';
+FLUSH PRIVILEGES;
+CREATE USER 'root'@'$host' IDENTIFIED BY '$MYSQL_ROOT_PASSWORD';
+GRANT ALL ON *.* TO 'root'@'$host' WITH GRANT OPTION;
+END
+    } | mariadbd --no-defaults --datadir=$data --bootstrap
+  fi
+  exec mariadbd --no-defaults --datadir=$data --socket=/tmp/mysqld.sock --pid-file=/tmp/mysqld.pid
+fi
+exec "$@"
+"""
+_RABBITMQ = """\
+#!/bin/sh
+# As in the official image, the server itself understands RABBITMQ_DEFAULT_USER and RABBITMQ_DEFAULT_PASS.
+exec env HOME=/var/lib/rabbitmq RABBITMQ_LOGS=- RABBITMQ_PID_FILE=/tmp/rabbitmq.pid "$@"
+"""
 
 
-def filesystem(say: Say) -> bytes:
-    """The file system of all of them, as a tar."""
-    own = _own(say)
-    parts = (PACKAGES, _LEFT_OUT, _LEFT_OUT_BUT.pattern, *((name, _hash(each)) for name, each in own.items()))
-    name = _hash(repr(parts).encode())[:16]
-    cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "previewbot", "images", f"{name}.tar")
-    if not cached.exists():
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        aside = cached.with_suffix(f".{os.getpid()}")
-        aside.write_bytes(_made(debian.filesystem(PACKAGES, say), own))
-        aside.replace(cached)
-    return cached.read_bytes()
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _own(say: Say) -> Mapping[str, bytes]:
-    """The files that are in no package, by their paths."""
+def _of_the_stack(say: Say) -> Mapping[str, bytes]:
     versitygw = tools.build(say, ("versitygw",))["versitygw"]
     return {
-        "entrypoint": _ENTRYPOINT.encode(),
+        "entrypoint": _POSTGRES.encode(),
         "usr/bin/versitygw": versitygw.read_bytes(),
         "opt/elasticmq.conf": b'include classpath("application.conf")\n',
         "opt/elasticmq/run": _ELASTICMQ.encode(),
@@ -95,55 +82,42 @@ def _own(say: Say) -> Mapping[str, bytes]:
     }
 
 
-def _made(whole: bytes, own: Mapping[str, bytes]) -> bytes:
-    """Leave out what nobody runs here, and add a user, its folders and what is in no package."""
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=io.BytesIO(whole)) as given, tarfile.open(fileobj=raw, mode="w") as tar:
-        for member in given:
-            if any(part in member.name for part in _LEFT_OUT) or _LEFT_OUT_BUT.fullmatch(member.name):
-                continue
-            content = given.extractfile(member) if member.isreg() else None
-            if content and member.name in ("./etc/passwd", "./etc/group"):
-                more = f"{_USER}::/tmp:/bin/sh" if "passwd" in member.name else ""
-                line = f"server:x:{_USER}:{more}\n"
-                text = content.read() + line.encode()
-                member.size, content = len(text), io.BytesIO(text)
-            tar.addfile(member, content)
-        for folder in ("var/lib/postgresql/data", "data"):
-            entry = tarfile.TarInfo(f"./{folder}")
-            entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o700, _USER, _USER
-            tar.addfile(entry)
-        for path, program in own.items():
-            entry = tarfile.TarInfo(f"./{path}")
-            entry.mode, entry.size = 0o755, len(program)
-            tar.addfile(entry, io.BytesIO(program))
-    return raw.getvalue()
+def _of_the_others(_: Say) -> Mapping[str, bytes]:
+    return {"opt/mysql": _MYSQL.encode(), "opt/rabbitmq": _RABBITMQ.encode()}
 
 
-def load(host: str, tar: bytes) -> None:
-    """Put them into an engine, where they are not there yet."""
-    client = docker.APIClient(host, version="auto", timeout=120)
-    try:
-        if not client.images(BASE):
-            name, _, tag = BASE.rpartition(":")
-            client.import_image_from_data(tar, name, tag, changes=[f"ENV {_PATH}", 'CMD ["sh"]'])
-        for each, config in SERVERS.items():
-            lines = [f"FROM {BASE}", f"ENTRYPOINT {json.dumps(config['Entrypoint'])}", "CMD []"]
-            if command := config.get("Cmd"):
-                lines[-1] = f"CMD {json.dumps(command)}"
-            if stop := config.get("StopSignal"):
-                lines.append(f"STOPSIGNAL {stop}")
-            text = "\n".join(lines).encode()
-            for _ in client.build(fileobj=io.BytesIO(text), tag=each, rm=True, network_mode="none"):
-                pass
-            client.inspect_image(each)
-    finally:
-        client.close()
-
-
-def push(registry: str, tar: bytes) -> None:
-    """Put them into a cluster's registry, under the names that the nodes ask for."""
-    layer = images.Layer.of(tar)
-    images.push(registry, BASE, layer, {"Env": [_PATH], "Cmd": ["sh"]})
-    for each, config in SERVERS.items():
-        images.push(registry, each if "/" in each else f"library/{each}", layer, config)
+STACK = Family(
+    base="previewbot/stack:1",
+    path=f"PATH=/usr/lib/postgresql/15/bin:{_PATH}",
+    packages=(
+        *("postgresql-15", "redis-server", "openjdk-17-jre-headless"),
+        *("python3-psycopg2", "python3-redis", "python3-boto3"),
+    ),
+    folders=("var/lib/postgresql/data", "data"),
+    own=_of_the_stack,
+    servers={
+        "postgres:15": {"Entrypoint": ["/entrypoint"], "Cmd": ["postgres"], "StopSignal": "SIGINT"},
+        "redis:7": {"Entrypoint": ["/entrypoint"], "Cmd": ["redis-server"]},
+        "versity/versitygw:v1.8.0": {"Entrypoint": ["versitygw"]},
+        "softwaremill/elasticmq:1.6.16": {"Entrypoint": ["/opt/elasticmq/run"]},
+    },
+    left_out=(
+        *("libLLVM", "/bitcode/", "./usr/share/perl", "./usr/lib/x86_64-linux-gnu/perl/", "./var/lib/apt/lists/"),
+        *("/classes_nocoops.jsa", "/ct.sym"),
+    ),
+    # What a client of other services of AWS would have to know.
+    left_out_where=r".*/botocore/data/(?!(?:s3|sqs)/)\w[^/]*/.*",
+)
+OTHERS = Family(
+    base="previewbot/others:1",
+    path=f"PATH=/usr/lib/rabbitmq/bin:{_PATH}",
+    packages=("mariadb-server-core", "rabbitmq-server", "python3-pymysql", "python3-pika"),
+    folders=("var/lib/mysql", "var/lib/rabbitmq", "var/log/rabbitmq"),
+    own=_of_the_others,
+    servers={
+        "mysql:8.4": {"Entrypoint": ["/opt/mysql"], "Cmd": ["mysqld"]},
+        "rabbitmq:4": {"Entrypoint": ["/opt/rabbitmq"], "Cmd": ["rabbitmq-server"]},
+    },
+    # What Debian's own server was set up with when it was installed.
+    left_out=("./var/lib/apt/lists/", "./var/lib/rabbitmq/", "./etc/rabbitmq/rabbitmq-env.conf"),
+)
