@@ -62,9 +62,10 @@ format: .venv/.ready ## format the code, and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.ready ## measure: push to URL on both runtimes, close to gone, the door, the store, and hundreds of environments on Kubernetes
+bench: .venv/.ready ## measure: push to URL on both runtimes, the full stack, close to gone, the door, the store, and hundreds of environments on Kubernetes
 	$(BIN)/python -m tests.bench.push_to_url
 	$(BIN)/python -m tests.bench.push_to_cluster
+	$(BIN)/python -m tests.bench.full_stack
 	$(BIN)/python -m tests.bench.door
 	$(BIN)/python -m pytest -q -m bench
 	$(BIN)/python -m tests.bench.scale

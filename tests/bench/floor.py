@@ -21,7 +21,7 @@ from pathlib import Path
 
 from previewbot.demo.stage import Stage
 
-_LIMITS = (
+LIMITS = (
     "--init", "--restart=unless-stopped", "--cap-drop=ALL", "--security-opt=no-new-privileges:true", "--memory=512m",
     "--memory-swap=512m", "--cpus=1", "--pids-limit=256", "--log-opt=max-size=5m", "--log-opt=max-file=2",
 )  # fmt: skip
@@ -105,7 +105,7 @@ class Whole(Bare):
     def start(self, sha: str) -> list[str]:
         """Bring both services up at once, and wait for the page."""
         with ThreadPoolExecutor(1) as other:
-            confined = (*_LIMITS, f"--network={self.name}")
+            confined = (*LIMITS, f"--network={self.name}")
             api = other.submit(self.bring_up, "api", sha, *confined, "--network-alias=api")
             web = self.bring_up(
                 "web", sha, *confined, "--network-alias=web", "-e", "PORT=8080",
