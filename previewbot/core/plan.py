@@ -6,17 +6,14 @@ A plan is not a road. After every step the world is looked at again, so a crash 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 from previewbot.core import provision, retry, stages
 from previewbot.core.actions import (
     Action,
-    BidFarewell,
     CancelBuild,
-    DeleteEnvironment,
     FailRelease,
-    ForgetSecrets,
     Plan,
     Prepare,
     RemoveRelease,
@@ -38,8 +35,9 @@ from previewbot.core.model import (
     Status,
 )
 from previewbot.core.provision import SAFETY_NET
+from previewbot.core.removal import removal
+from previewbot.core.retirement import retire
 from previewbot.core.situation import Situation
-from previewbot.core.stages import DESTROY_HOOK
 from previewbot.core.table import has_failed, line
 
 STARTING_LOOK = timedelta(seconds=3)
@@ -50,7 +48,7 @@ def plan(situation: Situation) -> Plan:
     """Decide the next step, and keep the time since when its state holds."""
     match situation.desired:
         case Absent() as absent:
-            made = _absent(situation, absent)
+            made = removal(situation, absent)
         case Unchanged() as unchanged:
             made = _unchanged(situation, unchanged)
         case Present() as present:
@@ -64,61 +62,6 @@ def _since(before: Status | None, after: Status) -> Status:
         return after
     # How long it lived is what it was at its end, however often the end is looked at.
     return replace(after, since=before.since, lived=before.lived or after.lived)
-
-
-# --- nothing should run ---------------------------------------------------------------------------------------------
-
-
-def _absent(situation: Situation, absent: Absent) -> Plan:
-    cancels = tuple(CancelBuild(image) for image in sorted(situation.building))
-    status = Status(
-        state=State.GONE if absent.is_final else State.SKIPPED,
-        reason=absent.reason,
-        since=situation.now,
-        detail=absent.detail,
-        commit=situation.record.commit,
-        removed=situation.record.removed if situation.record.created_at else None,
-        lived=situation.lived(),
-        commits=situation.record.commits,
-        log=situation.record.last_words,
-        parting=situation.record.parting,
-    )
-    if situation.observed.is_empty and not cancels and situation.record.keeps_secrets:
-        # Last: what still ran could still have used them.
-        before = situation.record.status
-        is_told = before is not None and before.state is State.GONE
-        removing = status if is_told else replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN)
-        return Plan((ForgetSecrets(),), removing, SAFETY_NET)
-    if situation.observed.is_empty and not cancels:
-        return Plan((), status)
-    if (farewell := _farewell(situation)) is not None:
-        removing = replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN, removed=None)
-        return Plan((*cancels, *farewell), removing, SAFETY_NET)
-    # What is ending already only needs time.
-    removal: tuple[Action, ...] = (DeleteEnvironment(),) if situation.observed.remains else ()
-    if situation.observed.routes:
-        removal = (Route({}), *removal)
-    overdue = "; ".join(each for each in situation.observed.ending if " " in each)
-    removing = replace(status, state=State.REMOVING, reason=Reason.TEARING_DOWN, removed=None, detail=overdue or None)
-    return Plan((*cancels, *removal), removing, SAFETY_NET)
-
-
-_LONGEST_FAREWELL = timedelta(minutes=65)
-"""A hook may take an hour and is ended then; whatever becomes of that, the deletion goes on after this."""
-
-
-def _farewell(situation: Situation) -> tuple[Action, ...] | None:
-    """Run the destroy hook of what served last; ``None`` where there is none, or it is over, or its time is up."""
-    good, begun = situation.last_good, situation.record.farewell
-    running = situation.observed.release(good.revision) if good else None
-    if running is None or (begun and situation.now - begun > _LONGEST_FAREWELL):
-        return None
-    laid = [each for each in running.instances if each.service == DESTROY_HOOK and each.state is InstanceState.LAID]
-    runs = [each for each in running.runs if each.service == DESTROY_HOOK]
-    if not laid or any(each.state is not InstanceState.STARTING for each in runs):
-        return None
-    unrouted: tuple[Action, ...] = (Route({}),) if situation.observed.routes else ()
-    return unrouted if runs else (*unrouted, BidFarewell(running.revision, DESTROY_HOOK))
 
 
 # --- a person must mend something -----------------------------------------------------------------------------------
@@ -179,7 +122,7 @@ def _present(situation: Situation, present: Present) -> Plan:
     good = situation.superseding(release)
     shown = _quietly(situation, release)
     kept = () if any(isinstance(each, Route) for each in made.actions) else _keep_routes(situation, good)
-    stale = _retire(situation, present, is_given_up=made.status.reason in _BUILD_FAILURES)
+    stale = retire(situation, present, is_given_up=made.status.reason in _BUILD_FAILURES)
     services = tuple(line(shown, release, service) for service in release.services if not service.hook)
     status = replace(made.status, commit=release.commit, services=services, last_good=_shown(good))
     mended = () if any(isinstance(each, Prepare) for each in made.actions) else _mend(situation, release.revision)
@@ -339,42 +282,3 @@ def _keep_routes(situation: Situation, good: ReleaseRecord | None) -> tuple[Acti
     hosts = {host: name for name, host in situation.record.hosts.items() if name in good.urls}
     routes = {host: found for host, name in hosts.items() if (found := _addresses(running, name))}
     return () if dict(situation.observed.routes) == routes else (Route(routes),)
-
-
-@dataclass(frozen=True, slots=True)
-class _Retirement:
-    actions: tuple[Action, ...] = ()
-    recheck: timedelta | None = None
-
-
-def _retire(situation: Situation, present: Present, *, is_given_up: bool) -> _Retirement:
-    """Take older releases away: the one that serves once its successor has drained it, any other at once.
-
-    So does what had come up of one whose images cannot be built. What only they worked with goes last.
-    """
-    release = present.release
-    good = situation.superseding(release)
-    current = situation.remembered(release.revision)
-    served = current is not None and current.state is ReleaseState.SERVING
-    has_failed = (current is not None and current.state is ReleaseState.FAILED) or (is_given_up and not served)
-    others = [
-        each.revision
-        for each in situation.observed.releases
-        if not each.resource and not _is(each, good) and (each.revision != release.revision or has_failed)
-    ]
-    drained = _drained_at(situation, current)
-    if drained is None:
-        return _Retirement(tuple(RemoveRelease(each) for each in others))
-    waiting = {each.revision for each in situation.releases if each.state is ReleaseState.SERVING}
-    if situation.now >= drained:
-        waiting = set()
-    actions = tuple(RemoveRelease(each) for each in others if each not in waiting)
-    if others:
-        return _Retirement(actions, drained - situation.now if waiting & set(others) else None)
-    return _Retirement(provision.clear(situation, present))
-
-
-def _drained_at(situation: Situation, current: ReleaseRecord | None) -> datetime | None:
-    if current is None or current.state is not ReleaseState.SERVING or current.served_at is None:
-        return None
-    return current.served_at + situation.drain
