@@ -24,6 +24,8 @@ class Kind:
     namespaced: bool = True
     custom: bool = False
     """Defined by a CustomResourceDefinition."""
+    view: str = ""
+    """Which part of them is meant, where two are looked at apart."""
 
     @property
     def api_version(self) -> str:
@@ -55,6 +57,9 @@ POLICY = Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
 INGRESS = Kind("Ingress", "networking.k8s.io", "v1", "ingresses")
 HTTP_ROUTE = Kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", custom=True)
 SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices")
+"""Where the cluster's own API is."""
+REACH = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", view="ours")
+"""Which pods our own Services lead to."""
 
 _ALL = (
     NAMESPACE,

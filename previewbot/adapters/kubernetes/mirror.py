@@ -282,7 +282,7 @@ class Mirror:
     def _announce(self, thing: Thing) -> None:
         about = thing.get("metadata", {})
         key = key_of(about.get("labels"))
-        if thing.get("kind") == SLICE.name:
+        if thing.get("kind") == SLICE.name and key is None:
             for each in self.keys():  # around all of them stands where the API is
                 self.tell(each)
         if key and not self._is_lost(key, about.get("namespace")):

@@ -53,6 +53,7 @@ def needed(routing: Routing) -> Sequence[Right]:
         Right(POD, ("get",), "log"),
         Right(SECRET, ("create", "patch")),
         Right(SLICE, ("list", "watch"), namespace="default"),
+        Right(SLICE, ("list", "watch")),
         *(Right(kind, _WRITES) for kind in whole),
     )
 

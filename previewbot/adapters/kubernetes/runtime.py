@@ -27,6 +27,7 @@ from previewbot.adapters.kubernetes.kinds import (
     POD,
     POLICY,
     QUOTA,
+    REACH,
     SERVICE,
     SLICE,
     Kind,
@@ -39,6 +40,7 @@ from previewbot.adapters.kubernetes.names import LAID, RESOURCE, REVISION, RUN, 
 from previewbot.adapters.kubernetes.names import SERVICE as SERVICE_LABEL
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
+from previewbot.adapters.kubernetes.reach import count_reached, without_unreached
 from previewbot.adapters.kubernetes.verdicts import judge, judge_job
 from previewbot.adapters.kubernetes.workload import CONTAINER, Berth, Program
 from previewbot.adapters.kubernetes.writer import Writer
@@ -58,7 +60,7 @@ from previewbot.core.model import (
 )
 from previewbot.ports import Clock, Sealed
 
-_WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERVICE, CLAIM, DEPLOYMENT, JOB, POD)
+_WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERVICE, CLAIM, DEPLOYMENT, JOB, POD, REACH)
 
 _FENCE = (ACCOUNT, QUOTA, LIMIT_RANGE, POLICY)
 _LAST_WORDS = timedelta(seconds=1)
@@ -138,6 +140,7 @@ class KubernetesRuntime:
         for pod in self._mirror.of(POD, namespace):
             pods.setdefault(_berth(pod), []).append(pod)
         services = {_berth(each): each for each in self._mirror.of(SERVICE, namespace)}
+        reached = count_reached(self._mirror.of(REACH, namespace))
         instances: dict[str, list[Instance]] = {revision: [] for revision, _ in services}
         resources = self._resources(namespace)
         # A resource is there until its last pod is gone: its successor uses the same files.
@@ -152,6 +155,8 @@ class KubernetesRuntime:
                 instances.setdefault(berth[0], [])
                 continue
             sight = judge(deployment, pods.get(berth, ()), now, self._options.patience)
+            if berth in services:
+                sight = without_unreached(sight, reached.get(services[berth]["metadata"]["name"], 0))
             instances.setdefault(berth[0], []).extend(sight.instances)
             looks += [sight.look_at] if sight.look_at else []
         for job in self._mirror.of(JOB, namespace):
