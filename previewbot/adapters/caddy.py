@@ -120,7 +120,10 @@ class Caddy:
 
     async def check(self) -> str:
         """Describe the front door in a line; ``Transient`` where it does not answer."""
-        await self._send("GET", "/config/admin")
+        answer = await self._send_any("GET", "/config/")
+        # Whatever else may listen there answers, too; only Caddy shows its configuration, or that it has none.
+        if not answer.is_success or not isinstance(_json(answer, "no JSON"), dict | None):
+            raise Transient(f"what answers at {self._admin} is not Caddy's admin API: {answer.status_code}")
         return f"Caddy at {self._admin.partition('://')[2]}"
 
     async def _is_asking(self) -> bool:
@@ -133,12 +136,15 @@ class Caddy:
             # PUT makes what leads there as well, but replaces nothing.
             await self._send("PATCH" if found else "PUT", _SERVER, self._wanted)
 
-    async def _send(self, method: str, path: str, body: Json = None) -> Json:
+    async def _send_any(self, method: str, path: str, body: Json = None) -> httpx.Response:
         try:
-            answer = await self._client.request(method, path, json=body)
+            return await self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
             said = str(error) or type(error).__name__
             raise Transient(f"Caddy does not answer at {self._admin}: {said}") from None
+
+    async def _send(self, method: str, path: str, body: Json = None) -> Json:
+        answer = await self._send_any(method, path, body)
         if answer.is_success:
             return _json(answer) if method == "GET" else None
         if method == "GET":  # nothing there to read
@@ -146,11 +152,11 @@ class Caddy:
         raise Transient(f"Caddy refused its configuration: {answer.text[:300]}")
 
 
-def _json(answer: httpx.Response) -> Json:
+def _json(answer: httpx.Response, otherwise: Json = None) -> Json:
     try:
         return answer.json()
     except ValueError:
-        return None
+        return otherwise
 
 
 def _server(listen: Sequence[str], ask: str, proxies: Sequence[str]) -> Json:

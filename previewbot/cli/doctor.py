@@ -13,9 +13,10 @@ from pathlib import Path
 from previewbot import app
 from previewbot.adapters.caddy import Caddy, RouteTable
 from previewbot.adapters.docker import connect, describe
+from previewbot.adapters.docker.cli import find_cli
 from previewbot.adapters.github import AppDescription
-from previewbot.adapters.store import describe as describe_store
-from previewbot.cli.manifest import read_manifest
+from previewbot.adapters.store import look
+from previewbot.cli.manifest import SetupFailed, read_manifest
 from previewbot.core.errors import Refused, Transient
 from previewbot.places import images
 from previewbot.settings import Faulty, Settings, read_secret
@@ -46,13 +47,14 @@ Checks = Mapping[str, Check]
 async def examine(settings: Settings) -> list[Finding]:
     """Check everything at once; no check stops another."""
     places: dict[str, Checks] = {
-        "docker": {"Engine": _engine, "Front door": _front_door},
+        "docker": {"Engine": _engine, "Builder": _builder, "Front door": _front_door},
         "kubernetes": {"Cluster": _cluster, "BuildKit": _buildkit, "Registry": _registry},
     }
     checks: Checks = {
         "GitHub App": _github,
         "Webhook secret": _secret,
         **places[settings.runtime],
+        "git": _git,
         "Database": _database,
         "Secrets": _secrets,
         **({"AWS": _aws} if app.cloud_of(settings) else {}),
@@ -68,8 +70,13 @@ async def _guarded(name: str, check: Check, settings: Settings) -> list[Finding]
             return await check(settings)
     except (Transient, Refused, Faulty) as error:
         return [Finding(name, ok=False, detail=str(error), fix=_FIXES[name])]
+    except PermissionError as error:
+        fix = "Run `previewbot doctor` as the user that `previewbot serve` runs as, or let that user in."
+        return [Finding(name, ok=False, detail=f"{error.filename}: permission denied", fix=fix)]
     except TimeoutError:
         return [Finding(name, ok=False, detail="does not answer within 30 s", fix=_FIXES[name])]
+    except (OSError, SetupFailed) as error:
+        return [Finding(name, ok=False, detail=str(error), fix=_FIXES[name])]
 
 
 _FIXES = {
@@ -77,6 +84,8 @@ _FIXES = {
     "Webhook secret": "Write the App's webhook secret to the file that github.webhook_secret_files names.",
     "Cluster": "Check kubernetes.kubeconfig and kubernetes.context, and that the cluster's API can be reached.",
     "Engine": "Start Docker (or Podman's socket), and check docker.host and who may open the socket.",
+    "Builder": "Install the `docker` command, with its plugin buildx (Debian: docker.io, docker-buildx).",
+    "git": "Install git.",
     "Front door": "Start Caddy with its admin API (`caddy run`), and check caddy.admin.",
     "BuildKit": "Install buildctl, start buildkitd, and check buildkit.address and the files of buildkit.tls_….",
     "Registry": "Check registry.prefix, and what the login of registry.username or registry.docker_config_file may do.",
@@ -94,9 +103,13 @@ async def _github(settings: Settings) -> list[Finding]:
         found = await hub.describe()
     finally:
         await hub.aclose()
+    return _judge(found)
+
+
+def _judge(found: AppDescription) -> list[Finding]:
     plural = "" if found.installations == 1 else "s"
     about = f"{found.slug} (id {found.id}), {found.installations} installation{plural}"
-    install = "" if found.installations else f"Install it: https://github.com/apps/{found.slug}/installations/new"
+    install = "" if found.installations else f"Install it: {found.page}/installations/new"
     return [
         Finding("GitHub App", ok=bool(found.installations), detail=about, fix=install),
         _permissions(found),
@@ -160,6 +173,18 @@ async def _engine(settings: Settings) -> list[Finding]:
     return [Finding("Engine", ok=True, detail=await describe(connect(settings.docker.host)))]
 
 
+async def _builder(settings: Settings) -> list[Finding]:
+    cli = await find_cli(connect(settings.docker.host))
+    lack = "" if cli.buildkit else ", which is slow and gives builds no secrets: docker-buildx mends both"
+    return [Finding("Builder", ok=True, detail=f"{cli}{lack}")]
+
+
+async def _git(_: Settings) -> list[Finding]:
+    asked = await asyncio.create_subprocess_exec("git", "--version", stdout=asyncio.subprocess.PIPE)
+    said, _nothing = await asked.communicate()
+    return [Finding("git", ok=asked.returncode == 0, detail=said.decode("utf-8", "replace").strip(), fix=_FIXES["git"])]
+
+
 async def _cluster(settings: Settings) -> list[Finding]:
     from previewbot.places.kubernetes import describe as describe_cluster  # noqa: PLC0415 - only where there is one
 
@@ -202,7 +227,7 @@ async def _registry(settings: Settings) -> list[Finding]:
 
 
 async def _database(settings: Settings) -> list[Finding]:
-    return [Finding("Database", ok=True, detail=await describe_store(settings.database_url))]
+    return [Finding("Database", ok=True, detail=await look(settings.database_url))]
 
 
 async def _secrets(settings: Settings) -> list[Finding]:
@@ -225,6 +250,9 @@ async def _aws(settings: Settings) -> list[Finding]:
 async def _disk(settings: Settings) -> list[Finding]:
     folder = settings.storage.folder.absolute()
     there = next(each for each in (folder, *folder.parents) if each.exists())
-    free = shutil.disk_usage(there).free
+    return [_room(folder, shutil.disk_usage(there).free)]
+
+
+def _room(folder: Path, free: int) -> Finding:
     detail = f"{free / 1024**3:.0f} GiB free for {folder}"
-    return [Finding("Disk", ok=free > _ROOM, detail=detail, fix=_FIXES["Disk"])]
+    return Finding("Disk", ok=free > _ROOM, detail=detail, fix=_FIXES["Disk"])

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from previewbot.cli.doctor import Finding, _is_exposed, examine
+from previewbot.adapters.caddy import Caddy, RouteTable
+from previewbot.adapters.github import AppDescription
+from previewbot.cli.doctor import _FIXES, Finding, _guarded, _is_exposed, _judge, _room, examine
+from previewbot.cli.manifest import read_manifest
+from previewbot.core.errors import Transient
 from previewbot.settings import Settings
 from tests.fixtures.buildkit import RunningBuildKit
 from tests.fixtures.registry import LOGIN, GuardedRegistry, free_port, running_registry
@@ -102,3 +110,107 @@ def test_a_secret_is_read_by_previewbot_alone_in_a_pod_as_a_member_of_its_group(
     groups = {"own": os.getegid(), "another": max([*os.getgroups(), os.getegid()]) + 1}
     about = os.stat_result((mode, 0, 0, 1, owners[owner], groups[group], 1, 0, 0, 0))
     assert _is_exposed(about) == exposed
+
+
+def _app(**different: Any) -> AppDescription:
+    wanted = read_manifest()
+    usual: dict[str, Any] = {
+        "slug": "pb",
+        "page": "https://github.example.com/apps/pb",
+        "id": 7,
+        "permissions": wanted["default_permissions"],
+        "events": frozenset(wanted["default_events"]),
+        "installations": 1,
+        "clock_skew": timedelta(0),
+    }
+    return AppDescription(**(usual | different))
+
+
+def test_an_app_that_is_as_it_should_be_has_no_findings() -> None:
+    assert all(each.ok for each in (*_judge(_app()),))
+
+
+@pytest.mark.parametrize(
+    ("app", "name", "told"),
+    [
+        (_app(installations=0), "GitHub App", "https://github.example.com/apps/pb/installations/new"),
+        (_app(permissions={"pull_requests": "read"}), "  permissions", "pull_requests: write"),
+        (_app(events=frozenset({"push"})), "  events", "pull_request"),
+        (_app(clock_skew=timedelta(seconds=-31)), "Clock", "31 s behind GitHub's"),
+        (_app(clock_skew=timedelta(minutes=2)), "Clock", "120 s ahead of GitHub's"),
+    ],
+)
+def test_what_an_app_lacks_is_told(app: AppDescription, name: str, told: str) -> None:
+    (problem,) = [each for each in _judge(app) if not each.ok]
+    assert problem.name == name
+    assert told in f"{problem.detail} {problem.fix}"
+    assert problem.fix
+
+
+def test_a_disk_on_which_builds_soon_fail_is_a_finding(tmp_path: Path) -> None:
+    assert _room(tmp_path, 3 * 1024**3).ok
+    assert _room(tmp_path, 1024**3) == Finding(
+        "Disk", ok=False, detail=f"1 GiB free for {tmp_path}", fix=_FIXES["Disk"]
+    )
+
+
+async def test_a_webhook_secret_that_others_may_read_is_a_finding(tmp_path: Path) -> None:
+    for name in ("secret", "key"):
+        (tmp_path / name).write_text("s3cret")
+        (tmp_path / name).chmod(0o600)
+    assert (await _examine(tmp_path))["Webhook secret"].ok
+    (tmp_path / "secret").chmod(0o644)
+    found = (await _examine(tmp_path))["Webhook secret"]
+    assert (found.ok, found.fix) == (False, f"chmod 600 {tmp_path / 'secret'}")
+    assert "s3cret" not in str(found)
+
+
+async def test_the_database_is_looked_at_and_neither_made_nor_migrated(tmp_path: Path) -> None:
+    found = (await _examine(tmp_path))["Database"]
+    assert (found.ok, found.detail) == (True, "sqlite, still empty; the first start makes its tables, synchronous=FULL")
+    assert not list(tmp_path.iterdir())
+    file = tmp_path / "previewbot.db"
+    with closing(sqlite3.connect(file)) as older, older:
+        older.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        older.execute("INSERT INTO alembic_version VALUES ('0001')")
+    before = file.read_bytes()
+    found = (await _examine(tmp_path))["Database"]
+    assert found.ok
+    assert "schema 0001; the next start brings it to 00" in found.detail
+    assert (file.read_bytes(), list(tmp_path.iterdir())) == (before, [file])
+
+
+async def test_a_database_of_a_newer_previewbot_is_a_finding(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "previewbot.db")) as newer, newer:
+        newer.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        newer.execute("INSERT INTO alembic_version VALUES ('9999')")
+    found = (await _examine(tmp_path))["Database"]
+    assert not found.ok
+    assert "it has schema 9999" in found.detail
+
+
+async def test_whoever_may_not_enter_the_folder_is_told_as_whom_to_run_it(tmp_path: Path) -> None:
+    async def enter(_: Settings) -> list[Finding]:
+        raise PermissionError(13, "Permission denied", "/var/lib/previewbot")
+
+    (found,) = await _guarded("Disk", enter, Settings.model_construct())
+    assert (found.ok, found.detail) == (False, "/var/lib/previewbot: permission denied")
+    assert "as the user that `previewbot serve` runs as" in found.fix
+
+
+@pytest.mark.parametrize(
+    "answer", [b"404 Not Found\r\nContent-Length: 0", b"200 OK\r\nContent-Length: 6\r\n\r\n<html>"]
+)
+async def test_a_server_that_is_no_caddy_does_not_pass_for_one(answer: bytes, tmp_path: Path) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 " + answer + (b"" if b"<" in answer else b"\r\n\r\n"))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        caddy = Caddy(f"http://127.0.0.1:{port}", table=RouteTable(tmp_path / "r"), listen=(":1",), ask="127.0.0.1:1")
+        with pytest.raises(Transient, match="is not Caddy's admin API"):
+            await caddy.check()
+        await caddy.aclose()

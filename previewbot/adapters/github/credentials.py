@@ -28,6 +28,8 @@ class AppDescription:
     """The App as GitHub shows it (``GET /app``)."""
 
     slug: str
+    page: str
+    """Its address on GitHub, where people install it."""
     id: int
     permissions: Mapping[str, str]
     """Name to ``read``, ``write`` or ``admin``."""

@@ -108,7 +108,9 @@ class Installed:
         app = answer.read(_APP)
         there = date_of(answer.response.headers)
         skew = here - there if there else timedelta(0)
-        return AppDescription(app.slug, app.id, app.permissions, frozenset(app.events), app.installations_count, skew)
+        return AppDescription(
+            app.slug, app.html_url, app.id, app.permissions, frozenset(app.events), app.installations_count, skew
+        )
 
     async def _settled(self, repository: Repository, request: Request, allow: Collection[int]) -> Answer:
         entry = self.directory.known(repository)

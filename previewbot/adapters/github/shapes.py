@@ -132,6 +132,7 @@ class AppShape(Shape):
 
     id: int
     slug: str = ""
+    html_url: str = ""
     permissions: dict[str, str] = {}
     events: list[str] = []
     installations_count: int = 0

@@ -9,12 +9,12 @@ from datetime import timedelta
 from previewbot.adapters.store.database import Database
 from previewbot.adapters.store.history import SqlHistory
 from previewbot.adapters.store.inbox import SqlInbox
-from previewbot.adapters.store.opening import migrate, opened
+from previewbot.adapters.store.opening import look, migrate, opened
 from previewbot.adapters.store.queue import SqlQueue
 from previewbot.adapters.store.records import SqlRecords
 from previewbot.ports import Store
 
-__all__ = ["describe", "migrate", "open_store"]
+__all__ = ["describe", "look", "migrate", "open_store"]
 
 
 class SqlStore(SqlInbox, SqlQueue, SqlRecords, SqlHistory):

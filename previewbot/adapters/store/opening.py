@@ -70,6 +70,61 @@ async def migrate(url: str) -> None:
         pass
 
 
+async def look(url: str) -> str:
+    """Describe a database in a line and leave it exactly as it is: nothing is made, and no migration runs.
+
+    The same errors as ``open_store``, but for one that another previewbot holds.
+    """
+    parsed = parse(url)
+    file = _file(parsed)
+    if file is not None:
+        return f"sqlite, {_of(await asyncio.to_thread(_read_schema, file))}, synchronous=FULL"
+    database = Database(parsed)
+    try:
+        async with database.reading() as connection:
+            return f"{parsed.get_backend_name()}, {_of(await connection.run_sync(_schema))}"
+    finally:
+        await database.close()
+
+
+def _read_schema(file: Path) -> str | None:
+    """The schema of a SQLite file; where nobody has it open, reading it must not even make SQLite's own files."""
+    if not file.exists():
+        if not os.access(_nearest(file.parent), os.W_OK | os.X_OK):
+            raise _refused(f"{_nearest(file.parent)} cannot be written, so {file} cannot be made")
+        return None
+    how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True, timeout=10)) as connection:
+            named = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if named else None
+    except sqlite3.DatabaseError as error:
+        raise _refused(f"the database {file} cannot be used: {error}") from error
+    return str(row[0]) if row else None
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    return next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+
+
+def _schema(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def _of(schema: str | None) -> str:
+    """What a schema is to this version of previewbot."""
+    newest = _newest()
+    if schema is None:
+        return "still empty; the first start makes its tables"
+    if schema > newest:
+        raise _refused(f"the database belongs to another version of previewbot: it has schema {schema}, not {newest}")
+    return f"schema {schema}" if schema == newest else f"schema {schema}; the next start brings it to {newest}"
+
+
 def upgrade(connection: Connection) -> None:
     """Run the missing migrations in the transaction of a connection."""
     if connection.dialect.name == "postgresql":
