@@ -104,6 +104,7 @@ class Hatch(asyncio.Protocol):
         """Begin; at its end the server calls ``shutdown`` of everybody who is registered, and waits for them."""
         self._transport = cast("asyncio.Transport", transport)
         self._server.connections.add(self)  # type: ignore[arg-type]
+        self._deadline = self._loop.call_later(self._door.deadline.total_seconds(), self._transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """End; a delivery that is on its way to disk goes there all the same."""
@@ -138,6 +139,7 @@ class Hatch(asyncio.Protocol):
     # --- one request after the other --------------------------------------------------------------------------------
 
     def _begin(self, data: bytes) -> None:
+        self._meet_deadline()
         order = self._order = read(data)
         if order:
             self._go_on(order)
@@ -149,13 +151,16 @@ class Hatch(asyncio.Protocol):
             if not self._deadline:
                 self._deadline = self._loop.call_later(self._door.deadline.total_seconds(), self._give_up)
             return
-        if self._deadline:
-            self._deadline.cancel()
-            self._deadline = None
+        self._meet_deadline()
         if len(order.body) > order.length:
             self._ahead, order.body = order.body[order.length :], order.body[: order.length]
             self._transport.pause_reading()
         self._answering = self._loop.create_task(self._answer(order))
+
+    def _meet_deadline(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
 
     async def _answer(self, order: Order) -> None:
         try:
@@ -214,6 +219,12 @@ class Hatch(asyncio.Protocol):
             other.shutdown()
         else:
             other.data_received(data)
+            self._loop.call_later(self._door.deadline.total_seconds(), self._expect_request, other)
+
+    def _expect_request(self, other: Any) -> None:  # noqa: ANN401 - see above
+        """Close a connection on which not even the head of a request came to its end; uvicorn would wait for ever."""
+        if other.cycle is None:
+            self._transport.close()
 
     def _let_go(self) -> None:
         self._server.connections.discard(self)

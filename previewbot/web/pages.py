@@ -44,6 +44,8 @@ _STANDALONE_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+_SILENT = timedelta(minutes=30)
+"""A build that says nothing for longer is taken for dead."""
 _LOOK = 0.3
 """Seconds between two looks at a log that grows."""
 
@@ -116,7 +118,7 @@ class Pages:
         if found is None:
             return _missing()
         build, file = found
-        is_live = build is not None and build.state is BuildState.RUNNING
+        is_live = await asyncio.to_thread(_is_live, build, file, self.clock.now())
         part = await asyncio.to_thread(end_of, file, whole_lines=is_live)
         return _page(
             "log.html", build=build, part=part, text=clean(part.text), is_live=is_live, name=request.path_params["log"]
@@ -144,7 +146,7 @@ class Pages:
     async def _follow(self, log: str, file: Path, position: int) -> AsyncIterator[dict[str, Any]]:
         while not self.closing.is_set():
             build = await self.records.find_log(log)
-            is_live = build is not None and build.state is BuildState.RUNNING
+            is_live = await asyncio.to_thread(_is_live, build, file, self.clock.now())
             part = await asyncio.to_thread(read_from, file, position, whole_lines=is_live)
             if part.text:
                 position = part.end
@@ -285,6 +287,16 @@ def _standalone(template: str, status_code: int, **facts: object) -> Response:
     answer.headers["Content-Security-Policy"] = _STANDALONE_POLICY
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _is_live(build: BuildRecord | None, file: Path, now: datetime) -> bool:
+    """Whether more may come; a build that died with previewbot is never told to be over, and says nothing more."""
+    if build is None or build.state is not BuildState.RUNNING:
+        return False
+    heard = build.started_at.timestamp()
+    with contextlib.suppress(OSError):
+        heard = max(heard, file.stat().st_mtime)
+    return now.timestamp() - heard < _SILENT.total_seconds()
 
 
 def _missing() -> Response:

@@ -130,6 +130,24 @@ async def test_a_quiet_connection_is_closed(served: Served) -> None:
     writer.close()
 
 
+@pytest.mark.parametrize("begun", [b"", b"P", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_connection_that_never_sends_a_whole_head_is_closed(served: Served, begun: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(begun)
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_connection_that_asked_in_time_stays_open(served: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    for _ in range(3):
+        writer.write(PAGE)
+        assert b"HTTP/1.1 200 " in await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.4)
+    writer.close()
+
+
 class Slow:
     """An inbox that takes its time, and fails where it is told to."""
 

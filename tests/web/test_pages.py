@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -320,3 +321,18 @@ async def test_readiness_says_what_is_lacking(store: Store, tmp_path: Path) -> N
         assert (await client.get("/healthz")).status_code == 200
         answer = await client.get("/readyz")
     assert (answer.status_code, answer.text) == (503, "the database does not answer")
+
+
+async def test_the_log_of_a_build_that_died_with_previewbot_is_not_live_for_ever(
+    local: httpx.AsyncClient, store: Store, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    await store.save_build(replace(BUILD, started_at=now - timedelta(hours=2)))
+    file = log_of(tmp_path)
+    file.write_text("a line\n")
+    assert "data-live" in (await local.get(f"/logs/{NAME}")).text
+    long_ago = (now - timedelta(minutes=40)).timestamp()
+    os.utime(file, (long_ago, long_ago))
+    assert "data-live" not in (await local.get(f"/logs/{NAME}")).text
+    async with asyncio.timeout(5):
+        assert "event: end" in (await local.get(f"/logs/{NAME}/stream")).text
