@@ -1,8 +1,9 @@
 """A Kubernetes cluster as the place where environments run: a namespace each.
 
-``login`` opens it, ``api`` talks to it and ``answers`` says what it refuses, ``mirror`` keeps a copy of what is ours,
-``enclosure``, ``workload`` and ``routes`` write manifests, ``drift`` and ``losses`` see what somebody
-changed or took away, ``verdicts``, ``words`` and ``endings`` say what the cluster knows.
+``login`` opens it, ``api`` talks to it and ``answers`` says what it refuses; ``mirror`` keeps a copy of what is ours.
+``enclosure``, ``workload`` and ``routes`` write manifests, ``room`` says what fits. ``drift``, ``changes`` and
+``losses`` see what somebody changed or took away; ``sights``, ``verdicts``, ``words`` and ``endings`` say what the
+cluster knows. ``runtime`` and ``front_door`` act.
 """
 
 from previewbot.adapters.kubernetes.api import Api

@@ -23,6 +23,8 @@ from previewbot.adapters.kubernetes.options import PRIVATE_RANGES, PRIVATE_RANGE
 from previewbot.adapters.kubernetes.place import Place
 from previewbot.adapters.kubernetes.room import quota
 
+KINDS = (ACCOUNT, QUOTA, LIMIT_RANGE, POLICY)
+"""What fences an environment in is made of."""
 ACCOUNT_NAME = "preview"
 PULL_SECRET = "registry"  # noqa: S105 - the name of one  # nosec B105
 METADATA_NAME = "kubernetes.io/metadata.name"

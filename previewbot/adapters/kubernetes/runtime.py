@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from previewbot.adapters.kubernetes import drift, enclosure, room, routes, workload
 from previewbot.adapters.kubernetes.api import Api
+from previewbot.adapters.kubernetes.changes import Changes
 from previewbot.adapters.kubernetes.endings import ending
-from previewbot.adapters.kubernetes.findings import Findings
 from previewbot.adapters.kubernetes.kinds import (
-    ACCOUNT,
     CLAIM,
     DEPLOYMENT,
     JOB,
-    LIMIT_RANGE,
     NAMESPACE,
     POD,
-    POLICY,
-    QUOTA,
     REACH,
     SERVICE,
     SLICE,
@@ -35,13 +30,12 @@ from previewbot.adapters.kubernetes.kinds import (
     is_ending,
 )
 from previewbot.adapters.kubernetes.losses import Losses
+from previewbot.adapters.kubernetes.marks import berth_of, claims_of, run_of, volume_of
 from previewbot.adapters.kubernetes.mirror import Mirror
-from previewbot.adapters.kubernetes.names import LAID, RESOURCE, REVISION, RUN, VOLUME, Names
-from previewbot.adapters.kubernetes.names import SERVICE as SERVICE_LABEL
+from previewbot.adapters.kubernetes.names import RUN, Names
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Place
-from previewbot.adapters.kubernetes.reach import count_reached, without_unreached
-from previewbot.adapters.kubernetes.verdicts import judge, judge_job
+from previewbot.adapters.kubernetes.sights import Sights
 from previewbot.adapters.kubernetes.workload import CONTAINER, Berth, Program
 from previewbot.adapters.kubernetes.writer import Writer
 from previewbot.adapters.readable import readable, whole
@@ -49,20 +43,15 @@ from previewbot.adapters.together import every
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import (
-    Instance,
     Observed,
     Reason,
     ReleaseSpec,
     Removed,
-    Run,
-    Running,
     ServiceSpec,
 )
 from previewbot.ports import Clock, Sealed
 
-_WATCHED: Sequence[Kind] = (NAMESPACE, ACCOUNT, QUOTA, LIMIT_RANGE, POLICY, SERVICE, CLAIM, DEPLOYMENT, JOB, POD, REACH)
-
-_FENCE = (ACCOUNT, QUOTA, LIMIT_RANGE, POLICY)
+_WATCHED: Sequence[Kind] = (NAMESPACE, *enclosure.KINDS, SERVICE, CLAIM, DEPLOYMENT, JOB, POD, REACH)
 _LAST_WORDS = timedelta(seconds=1)
 """How long a program may take to end when its whole environment goes."""
 _OUTPUT_LIMIT = 1024**2
@@ -74,14 +63,6 @@ UserOf = Callable[[str], Awaitable[int | None]]
 def watched(options: Options) -> Sequence[Kind]:
     """Everything that the runtime and the front door look at."""
     return (*_WATCHED, SLICE, routes.kind(options.routing))
-
-
-@dataclass(frozen=True, slots=True)
-class _Drift:
-    """What somebody else changed: the fence, and which releases."""
-
-    fence: bool
-    revisions: frozenset[str]
 
 
 class KubernetesRuntime:
@@ -99,8 +80,9 @@ class KubernetesRuntime:
         self._clock = clock
         self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._looks: dict[Key, asyncio.TimerHandle] = {}
-        self._drifts: Findings[_Drift] = Findings()
         self._losses = Losses()
+        self._sights = Sights(mirror, options.patience, self._losses)
+        self._changes = Changes(mirror, self._place)
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
@@ -111,15 +93,17 @@ class KubernetesRuntime:
         living = self._mirror.living(key)
         endings = tuple(ending(each, now) for each in self._mirror.namespaces(key) if is_ending(each))
         if not living:
-            self._drifts.forget(key)
+            self._changes.forget(key)
             return Observed(ending=endings)
-        drifted = self._drift(key, living[0])
+        home, changed = living[0]["metadata"]["name"], self._changes.of(key, living[0])
+        releases, look_at = self._sights.releases(home, now, changed.revisions)
+        self._look_again(key, look_at, now)
         return Observed(
-            releases=self._releases(key, living[0]["metadata"]["name"], now, drifted.revisions),
+            releases=releases,
             leftovers=len(living),
-            volumes=frozenset(_volume(each) for each in self._mirror.of(CLAIM, living[0]["metadata"]["name"])),
+            volumes=frozenset(volume_of(each) for each in self._mirror.of(CLAIM, home)),
             ending=endings,
-            drifted=drifted.fence,
+            drifted=changed.fence,
         )
 
     async def keys(self) -> frozenset[Key]:
@@ -135,62 +119,6 @@ class KubernetesRuntime:
         """See ``Runtime.check``."""
         return f"Kubernetes {await self._api.version()} at {self._api.name}"
 
-    def _releases(self, key: Key, namespace: str, now: datetime, drifted: frozenset[str]) -> tuple[Running, ...]:
-        pods: dict[tuple[str, str], list[Thing]] = {}
-        for pod in self._mirror.of(POD, namespace):
-            pods.setdefault(_berth(pod), []).append(pod)
-        services = {_berth(each): each for each in self._mirror.of(SERVICE, namespace)}
-        reached = count_reached(self._mirror.of(REACH, namespace))
-        instances: dict[str, list[Instance]] = {revision: [] for revision, _ in services}
-        resources = self._resources(namespace)
-        # A resource is there until its last pod is gone: its successor uses the same files.
-        instances |= {revision: [] for revision in resources}
-        lost = {_berth(pod)[0]: at for pod in self._mirror.of(POD, namespace) if (at := self._losses.look_at(pod, now))}
-        drifted |= {revision for revision, at in lost.items() if at <= now}
-        looks = [at for at in lost.values() if at > now]
-        runs: dict[str, list[Run]] = {}
-        for deployment in self._mirror.of(DEPLOYMENT, namespace):
-            berth = _berth(deployment)
-            if workload.is_asleep(deployment):
-                instances.setdefault(berth[0], [])
-                continue
-            sight = judge(deployment, pods.get(berth, ()), now, self._options.patience)
-            if berth in services:
-                sight = without_unreached(sight, reached.get(services[berth]["metadata"]["name"], 0))
-            instances.setdefault(berth[0], []).extend(sight.instances)
-            looks += [sight.look_at] if sight.look_at else []
-        for job in self._mirror.of(JOB, namespace):
-            berth = _berth(job)
-            if workload.is_asleep(job):
-                instances.setdefault(berth[0], [])
-                continue
-            name = job["metadata"]["labels"].get(RUN)
-            own = [each for each in pods.get(berth, ()) if each["metadata"]["labels"].get(RUN) == name]
-            sight = judge_job(job, own, now, self._options.patience)
-            if name is not None:
-                (each,) = sight.instances
-                runs.setdefault(berth[0], []).append(Run(each.service, name, each.state, each.detail))
-                continue
-            instances.setdefault(berth[0], []).extend(sight.instances)
-            looks += [sight.look_at] if sight.look_at else []
-        self._look_again(key, min(looks, default=None), now)
-        return tuple(
-            Running(
-                revision,
-                tuple(sorted(found, key=_order)),
-                drifted=revision in drifted,
-                resource=resources.get(revision),
-                runs=tuple(sorted(runs.get(revision, ()), key=lambda each: (each.service, each.name))),
-            )
-            for revision, found in sorted(instances.items())
-        )
-
-    def _resources(self, namespace: str) -> Mapping[str, str]:
-        """Those releases that are resources: revision to the name of the resource."""
-        things = (each for kind in (SERVICE, POD) for each in self._mirror.of(kind, namespace))
-        labels = [each["metadata"].get("labels") or {} for each in things]
-        return {each.get(REVISION, ""): each[RESOURCE] for each in labels if RESOURCE in each}
-
     def _look_again(self, key: Key, at: datetime | None, now: datetime) -> None:
         """Wake the environment when time alone may have changed a verdict."""
         if pending := self._looks.pop(key, None):
@@ -199,37 +127,13 @@ class KubernetesRuntime:
             delay = max((at - now).total_seconds(), 0) + 0.01
             self._looks[key] = asyncio.get_running_loop().call_later(delay, self._mirror.tell, key)
 
-    def _drift(self, key: Key, namespace: Thing) -> _Drift:
-        """What of an environment somebody else changed, found out anew only where anything changed at all."""
-        name = namespace["metadata"]["name"]
-        things = [thing for kind in (*_FENCE, DEPLOYMENT, JOB, SERVICE) for thing in self._mirror.of(kind, name)]
-        things += self._mirror.of(SLICE, "default")
-
-        def find() -> _Drift:
-            services = {_berth(each): each for each in self._mirror.of(SERVICE, name)}
-            changed = [
-                each for each in self._mirror.of(DEPLOYMENT, name) if _has_changed(each, services.get(_berth(each)))
-            ]
-            changed += [each for each in self._mirror.of(JOB, name) if _is_laid(each) and drift.has_drifted(each)]
-            return _Drift(self._fence_has_drifted(key, namespace), frozenset(_berth(each)[0] for each in changed))
-
-        return self._drifts.recall(key, [namespace, *things], find)
-
-    def _fence_has_drifted(self, key: Key, namespace: Thing) -> bool:
-        """Whether anything around the programs is gone or changed; one that is still being built is not."""
-        if not self._mirror.api_server() or drift.is_sealed(namespace) is None:
-            return False
-        fence = enclosure.enclosure(self._place(key, namespace["metadata"]["name"]))
-        kept = all(drift.is_up_to_date(self._writer.find(each), each) for each in fence)
-        return not kept or drift.has_drifted(namespace)
-
     async def tail(self, key: Key, revision: str, service: str, *, lines: int, run: str | None = None) -> Sequence[str]:
         """See ``Runtime.tail``. Of several pods, one that is not ready speaks; control characters go."""
         await self._mirror.ready()
         name = self._mirror.home(key)
         if name is None:
             return ()
-        pods = [each for each in self._mirror.of(POD, name) if _berth(each) == (revision, service)]
+        pods = [each for each in self._mirror.of(POD, name) if berth_of(each) == (revision, service)]
         if run is not None:
             pods = [each for each in pods if each["metadata"]["labels"].get(RUN) == run]
         pods.sort(key=_is_ready)
@@ -291,7 +195,7 @@ class KubernetesRuntime:
         owner = self._writer.find(manifest) or await self._writer.apply(workload.asleep(manifest))
         await self._api.apply(workload.secret(berth, sealed, owner))
         for pod in self._mirror.of(POD, berth.place.namespace):
-            if _berth(pod) == (berth.revision, berth.spec.name):
+            if berth_of(pod) == (berth.revision, berth.spec.name):
                 self._losses.note_written(pod, self._clock.now())
         made = await self._writer.apply(manifest)
         if made["metadata"]["uid"] != owner["metadata"]["uid"]:  # somebody deleted it meanwhile
@@ -335,7 +239,7 @@ class KubernetesRuntime:
     def _strays(self, place: Place, fence: Sequence[Thing]) -> Sequence[Thing]:
         """What an older previewbot put around the programs and this one does not."""
         wanted = {(each["kind"], each["metadata"]["name"]) for each in fence}
-        found = [thing for kind in _FENCE for thing in self._mirror.of(kind, place.namespace)]
+        found = [thing for kind in enclosure.KINDS for thing in self._mirror.of(kind, place.namespace)]
         return [each for each in found if (each["kind"], each["metadata"]["name"]) not in wanted]
 
     async def _create(self, key: Key) -> str:
@@ -365,7 +269,7 @@ class KubernetesRuntime:
             home = self._mirror.home(key)
             jobs = self._mirror.of(JOB, home) if home else ()
             laid = next(
-                (each for each in jobs if _berth(each) == (revision, service) and each["spec"].get("suspend")), None
+                (each for each in jobs if berth_of(each) == (revision, service) and each["spec"].get("suspend")), None
             )
             if home is None or laid is None:
                 raise Refused(Reason.RUNTIME_REFUSED, f"{service} is not there to be run.")
@@ -378,7 +282,7 @@ class KubernetesRuntime:
         await self._mirror.ready()
         home = self._mirror.home(key)
         jobs = self._mirror.of(JOB, home) if home else ()
-        ended = [each for each in jobs if _berth(each) == (revision, service) and _run_of(each) == name]
+        ended = [each for each in jobs if berth_of(each) == (revision, service) and run_of(each) == name]
         await every(self._writer.delete(each) for each in ended)
 
     # --- removing ---------------------------------------------------------------------------------------------------
@@ -395,7 +299,7 @@ class KubernetesRuntime:
                 each
                 for kind in (DEPLOYMENT, JOB, SERVICE)
                 for each in self._mirror.of(kind, name)
-                if _berth(each)[0] == revision
+                if berth_of(each)[0] == revision
             ]
             deleted = await every(self._writer.delete(each) for each in gone)
             return Removed(containers=pods if any(deleted) else 0)
@@ -407,8 +311,8 @@ class KubernetesRuntime:
             home = self._mirror.home(key)
             if home is None:
                 return Removed()
-            found = [each for each in self._mirror.of(CLAIM, home) if _volume(each) in names]
-            used = {name for pod in self._mirror.of(POD, home) for name in _claims(pod)}
+            found = [each for each in self._mirror.of(CLAIM, home) if volume_of(each) in names]
+            used = {name for pod in self._mirror.of(POD, home) for name in claims_of(pod)}
             if any(each["metadata"]["name"] in used for each in found):
                 # The cluster would wait for its users to end, and then there is no way back.
                 raise Transient("A volume is still in use.")
@@ -440,7 +344,7 @@ class KubernetesRuntime:
 
     def _living(self, namespace: str, revision: str | None = None) -> int:
         """Count the programs that run or are about to."""
-        found = (each for each in self._mirror.of(DEPLOYMENT, namespace) if revision in (None, _berth(each)[0]))
+        found = (each for each in self._mirror.of(DEPLOYMENT, namespace) if revision in (None, berth_of(each)[0]))
         return sum(int(each["spec"].get("replicas", 1)) for each in found)
 
     async def _refresh(self, namespace: Thing) -> None:
@@ -458,39 +362,6 @@ class KubernetesRuntime:
 
     def _lock(self, key: Key) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())
-
-
-def _berth(thing: Thing) -> tuple[str, str]:
-    labels = thing["metadata"].get("labels") or {}
-    return labels.get(REVISION, ""), labels.get(SERVICE_LABEL, "")
-
-
-def _volume(claim: Thing) -> str:
-    return str((claim["metadata"].get("labels") or {}).get(VOLUME, ""))
-
-
-def _run_of(job: Thing) -> str | None:
-    name: str | None = (job["metadata"].get("labels") or {}).get(RUN)
-    return name
-
-
-def _is_laid(job: Thing) -> bool:
-    return LAID in (job["metadata"].get("annotations") or {})
-
-
-def _claims(pod: Thing) -> Sequence[str]:
-    """The names of the claims that a pod mounts."""
-    mounts = (each.get("persistentVolumeClaim") for each in pod["spec"].get("volumes") or ())
-    return [each["claimName"] for each in mounts if each]
-
-
-def _order(instance: Instance) -> tuple[str, int]:
-    return instance.service, instance.index
-
-
-def _has_changed(deployment: Thing, service: Thing | None) -> bool:
-    has_port = bool(deployment["spec"]["template"]["metadata"].get("annotations", {}).get(workload.PORT))
-    return drift.has_drifted(deployment) or (has_port and (service is None or drift.has_drifted(service)))
 
 
 def _is_ready(pod: Thing) -> bool:

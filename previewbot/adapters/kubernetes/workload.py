@@ -180,11 +180,6 @@ def asleep(manifest: Thing) -> Thing:
     return {**manifest, "metadata": {**about, "annotations": remarks}, "spec": {**manifest["spec"], **rest}}
 
 
-def is_asleep(thing: Thing) -> bool:
-    """Whether a workload waits for its secrets: it is still to be started."""
-    return ASLEEP in (thing["metadata"].get("annotations") or {})
-
-
 def _pod(berth: Berth, program: Program) -> dict[str, Any]:
     options, spec = berth.place.options, berth.spec
     security: dict[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
