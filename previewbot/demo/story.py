@@ -141,7 +141,7 @@ class Story:
         )
         await self._step("", "and says when it is done", lambda: _reacted(asked.reactions, "+1"))
         looking.cancel()
-        await self._step("", f"none of {visitor.asked} requests was dropped meanwhile", lambda: not visitor.failed)
+        await self._step("", _drops(visitor), lambda: not visitor.failed)
         github.close(repository, pull)
         await self._step("The pull request is closed", "nothing of it is left", self.stage.is_empty)
         await self._step("", "the URL says that it is gone", lambda: self._is_gone(visitor))
@@ -179,6 +179,12 @@ class Story:
         for step in self.steps:
             table.add_row(step.name, step.seen, f"{step.seconds:.2f} s")
         return table
+
+
+def _drops(visitor: Visitor) -> str:
+    kinds = ", ".join(sorted(set(visitor.failed)))
+    told = f" (but {len(visitor.failed)} were: {kinds})" if kinds else ""
+    return f"none of {visitor.asked} requests was dropped meanwhile{told}"
 
 
 def _reacted(reactions: list[Reaction], what: str) -> bool:
