@@ -76,6 +76,11 @@ class Failures:
         async with self._turn:
             return await hub.open_pull(self.repository, author="alice", title="A change", files=dict(files))
 
+    async def restart(self) -> None:
+        """End previewbot and start it again, as the operator's settings are now."""
+        await self.stage.stop()
+        await self.stage.start()
+
     async def reads(self, pull: Pull, *words: str) -> None:
         """Wait until the comment says all of these."""
         try:
@@ -188,18 +193,21 @@ async def test_whoever_an_image_names_runs_unless_that_is_root(failing: Failures
     )
 
 
-async def test_what_was_missing_comes_and_the_preview_is_served_by_itself(failing: Failures, cluster: Cluster) -> None:
-    """A node with room joins, and a registry has an image at last: nobody pushes, nobody asks."""
-    (node,) = cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
-    cluster.kubectl("cordon", node)
-    try:
+async def test_what_was_missing_comes_and_the_preview_is_served_by_itself(
+    failing: Failures, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator asks less of the nodes, and a registry has an image at last: nobody pushes, nobody asks."""
+    with monkeypatch.context() as greedy:
+        greedy.setenv("PREVIEWBOT_SIZES", "{}")
+        for name in ("MEMORY", "MEMORY_REQUEST"):
+            greedy.setenv(f"PREVIEWBOT_KUBERNETES__{name}", "900GiB")
+        await failing.restart()
         roomless = await failing.open(_web(""))
-        await failing.reads(
-            roomless, "The cluster has no room for", "service **web** finds no room", "tried again by itself"
-        )
-    finally:
-        cluster.kubectl("uncordon", node)
-    late = await failing.open(_web("", of=f'image: "{cluster.registry}/elsewhere/late:1"'))
+        told = ("The cluster has no room for", "service **web** finds no room", "Insufficient memory")
+        await failing.reads(roomless, *told, "It is tried again by itself")
+    await failing.restart()
+    name = f"elsewhere/{failing.stage.instance}"
+    late = await failing.open(_web("", of=f'image: "{cluster.registry}/{name}:1"'))
     await failing.reads(late, "lacks an image")
-    _push(cluster, "elsewhere/late", "4711")
+    _push(cluster, name, "4711")
     await _all(failing.serves(roomless, "1000"), failing.serves(late, "4711"))
