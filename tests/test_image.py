@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,7 +15,11 @@ import pytest
 from docker.types import Mount
 from ruamel.yaml import YAML
 
+from previewbot.demo import machine, sample
+from previewbot.demo.base_image import import_base
 from previewbot.demo.stage import free_port
+from previewbot.demo.story import Visitor, said, until
+from tests.fixtures.composed import CADDY, PREVIEWBOT, composed, import_caddy
 from tests.fixtures.previewbot_image import ENVIRONMENT, Ground
 
 SOURCES = Path(__file__).parents[1]
@@ -129,3 +135,35 @@ def test_it_holds_neither_tests_nor_compilers_nor_tools(client: Any, running: st
     )
     assert code != 0
     assert not [line for line in said.splitlines() if line.startswith("/")], said
+
+
+@pytest.fixture
+def images_of_compose(client: Any, image: str, docker_host: str) -> Iterator[None]:
+    """The images that the Compose file names."""
+    import_base(docker_host)
+    asyncio.run(machine.install("caddy"))
+    import_caddy(client, Path(str(shutil.which("caddy"))))
+    client.tag(image, PREVIEWBOT)
+    yield
+    for each in (PREVIEWBOT, CADDY):
+        client.remove_image(each, force=True)
+
+
+@pytest.mark.usefixtures("images_of_compose")
+async def test_the_compose_file_brings_up_what_gives_a_pull_request_its_preview(
+    docker_host: str, tmp_path: Path
+) -> None:
+    async with composed(docker_host, tmp_path) as made:
+        stage = made.stage
+        await until("previewbot", lambda: "healthy" in made.compose("ps", "previewbot"), pause=0.5)
+        files = {sample.GREETING: "composed\n"}
+        pull = await stage.github.open_pull(stage.repository, author="alice", title="Composed", files=files)
+        visitor = Visitor(stage, pull)
+        await until("the URL", lambda: visitor.serves(pull.sha))
+        await until("the comment", lambda: said(pull, "**Preview is ready**", pull.sha[:7]))
+        checked = "previewbot doctor --config /etc/previewbot/previewbot.yaml"
+        assert "No problems." in made.compose("exec", "-T", "previewbot", *checked.split())
+        stage.github.close(stage.repository, pull)
+        await until("nothing is left", stage.is_empty)
+        await until("the comment", lambda: said(pull, "**Preview removed**", "checked gone"))
+    assert not [line for line in (tmp_path / "said").read_text().splitlines() if '"level": "error"' in line]

@@ -19,7 +19,7 @@ from previewbot.demo.machine import MachineError, Say, dies_with_us, install
 MODULES = ("buildkit", "kubernetes", "coredns", "traefik", "helm")
 """Folders of ``tools/``, each a Go module whose ``tool`` lines name the programs."""
 
-MORE = ("kwok", "versitygw")
+MORE = ("kwok", "versitygw", "compose")
 """Those that no cluster here needs: built where somebody asks for them."""
 
 _TOOLS = Path(__file__).parent / "tools"
