@@ -37,7 +37,7 @@ Where to add what:
 
     a comment command   `Command` in core/model.py, `TABLE` in wire/commands.py, its case in engine/publish.py
     a rule              core/trust.py (may this code run?) or core/desire.py (should it?), with a `Reason` in
-                        core/model.py and its sentence in wire/notice.py
+                        core/model.py and its sentence in wire/sentences.py
     a runtime           an adapter for `Runtime`, `Builder` and `FrontDoor`; a module in places/ and its case in
                         places/__init__.py; settings.py
     a secret store      an adapter for `Secrets`, its name in settings.py, its line in `open_secrets` of app.py

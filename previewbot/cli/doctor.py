@@ -142,7 +142,10 @@ def _clock(found: AppDescription) -> Finding:
     seconds = abs(found.clock_skew).total_seconds()
     detail = f"{seconds:.0f} s {'ahead of' if found.clock_skew > timedelta(0) else 'behind'} GitHub's"
     return Finding(
-        "Clock", ok=not off, detail=detail if off else "within seconds of GitHub's", fix="Run an NTP client."
+        "Clock",
+        ok=not off,
+        detail=detail if off else "within seconds of GitHub's",
+        fix="Set this machine's clock, for example with an NTP client.",
     )
 
 
@@ -166,7 +169,7 @@ def _is_exposed(about: os.stat_result) -> bool:
 
 def _tell_exposed(name: str, files: Sequence[Path]) -> Finding:
     names = " ".join(map(str, files))
-    return Finding(name, ok=False, detail=f"others may read {names}", fix=f"chmod 600 {names}")
+    return Finding(name, ok=False, detail=f"other users can read {names}", fix=f"chmod 600 {names}")
 
 
 async def _engine(settings: Settings) -> list[Finding]:

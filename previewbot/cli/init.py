@@ -26,11 +26,14 @@ def init(
     from previewbot.wire.adoption import Adopted, adopt  # noqa: PLC0415 - `--help` answers at once
 
     if not folder.is_dir():
-        fail(f"{folder} is no folder.", "There is nothing to read.", "Name the root of a repository.", code=2)
+        fail(f"{folder} is not a folder.", "There is nothing to read.", "Name the root of a repository.", code=2)
     target = folder / FILE
     if not to_stdout and not force and os.path.lexists(target):
         fail(
-            f"{target} is there already.", "It was not touched.", "Write --stdout to look, --force to replace.", code=2
+            f"{target} already exists.",
+            "It was not touched.",
+            "Use --stdout to print it, or --force to replace the file.",
+            code=2,
         )
     try:
         found = adopt(dict(_files(folder)))

@@ -38,7 +38,7 @@ def put(  # noqa: PLR0917 - the signature is the command line's
     """Set a secret to what is on standard input, or typed where that is a terminal."""
     _no_value(extra)
     _write(load(config), app, kind, _name(service, name), _given())
-    say(f"{name} of {app} is set for {kind}. What runs gets it with its next push or `/redeploy`.")
+    say(f"{name} of {app} is set for {kind}. Running previews get it with their next push or `/redeploy`.")
 
 
 @cli.command()
@@ -65,7 +65,7 @@ def rotate(  # noqa: PLR0917 - the signature is the command line's
         fail(f"{name} of {app} is not set for {kind}.", "Only what is set can be rotated.", "previewbot secrets set …")
     value = vault.generate(generate) if generate else _given()
     _write(settings, app, kind, wanted, value)
-    say(f"{name} of {app} is rotated for {kind}. What runs gets it with its next push or `/redeploy`.")
+    say(f"{name} of {app} is rotated for {kind}. Running previews get it with their next push or `/redeploy`.")
 
 
 @cli.command()
@@ -191,7 +191,7 @@ def _no_value(extra: list[str] | None) -> None:
     if extra:
         fail(
             "A value is never an argument.",
-            "Arguments stand in the shell's history and in every list of programs.",
+            "Arguments stand in the shell's history and in every list of processes.",
             "Give it on standard input: previewbot secrets set APP NAME < FILE",
             code=2,
         )
@@ -206,5 +206,10 @@ def _name(service: str | None, name: str) -> SecretName:
 def _checked(part: str) -> str:
     """A part of a path in the store: it must not lead elsewhere."""
     if not part or not all(each.isascii() and (each.isalnum() or each in "_-") for each in part):
-        fail(f"`{part}` is no name.", "It has letters, digits, `_` and `-`.", "Write it as the blueprint does.", code=2)
+        fail(
+            f"`{part}` is not a valid name.",
+            "It has letters, digits, `_` and `-`.",
+            "Write it as the blueprint does.",
+            code=2,
+        )
     return part

@@ -133,7 +133,9 @@ def _no_size(name: str, blueprint: Blueprint, known: Collection[str]) -> Flaw:
 
 
 def _not_its_own(app: str, repository: str) -> str:
-    return f"those of `{app}` are not for {repository}. An operator allows it under `secrets.repositories`"
+    return (
+        f"the secrets of `{app}` are not open to {repository}. The operator can allow it under `secrets.repositories`"
+    )
 
 
 def _how_to_set(blueprint: Blueprint, lacking: Mapping[str, tuple[str, ...]]) -> str:

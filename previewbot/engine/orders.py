@@ -119,6 +119,6 @@ def _name(ask: Ask) -> str:
 
 _OURS = "comment-"
 _LOST = (
-    "was ended with its release before it was over, or previewbot itself ended as it was about to begin. "
+    "was ended with its release before it was over, or previewbot stopped before it began. "
     "Write the command again if it is still wanted"
 )

@@ -99,7 +99,7 @@ class Pages:
         title = {
             State.BUILDING: "Building this preview",
             State.STARTING: "Starting this preview",
-            State.READY: "This preview is waking up",
+            State.READY: "This preview is not answering yet",
             State.FAILED: "This preview is not up",
         }.get(status.state, "This preview is gone")
         answer = _standalone(

@@ -7,52 +7,17 @@ break the layout of the comment nor mention anybody.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from previewbot.core.ids import Key
 from previewbot.core.model import InstanceState, Reason, Record, Removed, Run, ServiceLine, State, Status
 from previewbot.wire import commands
+from previewbot.wire.sentences import ADVICE, BARS, FAILURES, SENTENCES
 
 _OUTPUT_LIMIT = 4000
 """Characters of output in a comment; the log page has the rest."""
-
-SENTENCES: Mapping[Reason, str] = {
-    Reason.SERVING: "it serves",
-    Reason.IMAGES_BUILDING: "its images are being built",
-    Reason.RELEASE_STARTING: "it is starting",
-    Reason.HOOK_RUNNING: "its release hook or its first data runs",
-    Reason.RESOURCES_STARTING: "its resources are starting",
-    Reason.BUILD_FAILED: "the build failed",
-    Reason.BUILD_TIMED_OUT: "the build took longer than it may",
-    Reason.SOURCE_REFUSED: "its source cannot be used",
-    Reason.BLUEPRINT_FLAWED: "previewbot.yaml has a flaw",
-    Reason.NO_BLUEPRINT: "the repository has neither a previewbot.yaml nor a Dockerfile at its root",
-    Reason.IMAGE_UNAVAILABLE: "an image cannot be had",
-    Reason.CRASHED: "it does not stay up",
-    Reason.UNHEALTHY: "it did not become healthy",
-    Reason.HOOK_FAILED: "its release hook or its first data failed",
-    Reason.RESOURCE_FAILED: "one of its resources does not work",
-    Reason.SECRETS_MISSING: "secrets are not set",
-    Reason.RUNTIME_REFUSED: "it cannot be run here",
-    Reason.QUOTA_EXCEEDED: "it needs more than the quota of one preview",
-    Reason.UNSCHEDULABLE: "the cluster has no room for it now",
-    Reason.FORK: "it comes from a fork",
-    Reason.AUTHOR_MAY_NOT_WRITE: "its author has no write permission",
-    Reason.APP_NOT_ALLOWED: "its author is an App that the operator has not allowed",
-    Reason.DRAFT: "it is a draft",
-    Reason.LABEL_MISSING: "it does not carry the label that asks for a preview",
-    Reason.LABEL_EXCLUDED: "it carries the label that forbids a preview",
-    Reason.BRANCH_FILTERED: "its base branch is not one that gets previews",
-    Reason.PATHS_FILTERED: "it changes nothing that needs a preview",
-    Reason.TEARING_DOWN: "it is being removed",
-    Reason.CLOSED: "the pull request was closed",
-    Reason.MERGED: "the pull request was merged",
-    Reason.UNINSTALLED: "previewbot can no longer see the pull request",
-    Reason.ENGINE_AWAY: "previewbot cannot reach what it needs",
-    Reason.INTERNAL: "previewbot failed; its operator was told",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +59,7 @@ def help_text(*, unknown: bool = False) -> str:
     """Answer ``/help``, or a command that previewbot does not know."""
     lead = "That is not a command of previewbot. It knows these, alone on the first line of a comment:"
     if not unknown:
-        lead = "Write one of these, alone on the first line of a comment. They are for people who may write here."
+        lead = "Write one of these, alone on the first line of a comment; that takes write permission here:"
     rows = "\n".join(f"| `/{name}` | {summary} |" for name, summary in commands.TABLE)
     return f"{lead}\n\n| command | what it does |\n|---|---|\n{rows}\n"
 
@@ -114,13 +79,13 @@ def withheld(names: Sequence[str]) -> str:
 
 def runs_already(job: str) -> str:
     """Answer ``/run`` where the same job is under way."""
-    return f"**{job}** runs already; write it again when that is over.\n"
+    return f"**{job}** is already running; ask again when it has finished.\n"
 
 
 def nothing_to_run(job: str, jobs: Sequence[str], *, why: str | None = None) -> str:
     """Answer ``/run`` where that cannot be; ``why`` nothing serves, where nothing does."""
     if why:
-        return f"Nothing serves now, so nothing can be run: {_line(why)}.\n"
+        return f"No release is serving, so no job can run: {_line(why)}.\n"
     there = f"It has {', '.join(f'`{each}`' for each in jobs)}." if jobs else "Its `previewbot.yaml` has no jobs."
     return f"This preview has no job `{_code(job)}`. {there}\n"
 
@@ -156,49 +121,20 @@ def _ready(status: Status, commit: str) -> str:
     return f"**Preview is ready**{link} · commit {commit}{took} · since {_time(status.since)}"
 
 
-_FAILURES: Mapping[Reason, str] = {
-    Reason.BUILD_FAILED: "**Build of {commit} failed** in {detail}",
-    Reason.BUILD_TIMED_OUT: "**Build of {commit} took longer than it may** in {detail}",
-    Reason.CRASHED: "**{commit} does not stay up**: {detail}",
-    Reason.UNHEALTHY: "**{commit} does not become healthy**: {detail}",
-    Reason.RESOURCE_FAILED: "**{commit} has nothing to work with**: {detail}",
-    Reason.SECRETS_MISSING: "**{commit} lacks secrets**, so nothing was changed: {detail}",
-    Reason.HOOK_FAILED: "**{commit} could not be released**: its {detail}",
-    Reason.IMAGE_UNAVAILABLE: "**{commit} lacks an image**: {detail}",
-    Reason.QUOTA_EXCEEDED: "**{commit} needs more than one preview may have**: {detail}",
-    Reason.UNSCHEDULABLE: "**The cluster has no room for {commit} now**: {detail}",
-    Reason.BLUEPRINT_FLAWED: "**previewbot.yaml has a flaw** at {commit}, so nothing was changed",
-    Reason.NO_BLUEPRINT: "**There is nothing to run** at {commit}: {detail}",
-    Reason.INTERNAL: "**previewbot failed** at {commit}; its operator was told, and it tries again by itself",
-    Reason.ENGINE_AWAY: "**previewbot is waiting** with {commit}: {detail}. It tries again by itself",
-}
-
-
 def _failed(status: Status, commit: str) -> str:
     detail = _line(status.detail or SENTENCES[status.reason])
-    said = _FAILURES.get(status.reason, "**{commit} cannot be previewed**: {detail}")
+    said = FAILURES.get(status.reason, "**{commit} cannot be previewed**: {detail}")
     return f"{said.format(commit=commit, detail=detail)} · since {_time(status.since)}"
 
 
-_BARS: Mapping[Reason, str] = {
-    Reason.FORK: "it comes from a fork (`{detail}`), and code from outside is not run here",
-    Reason.AUTHOR_MAY_NOT_WRITE: "its author `{detail}` has no write permission in this repository",
-    Reason.APP_NOT_ALLOWED: "its author `{detail}` is an App that previewbot's operator has not allowed",
-    Reason.LABEL_EXCLUDED: "it carries the label `{detail}`",
-    Reason.LABEL_MISSING: "it does not carry the label `{detail}`",
-    Reason.BRANCH_FILTERED: "pull requests into `{detail}` get no previews",
-    Reason.PATHS_FILTERED: "it changes none of the paths that need one (`{detail}`)",
-}
-
-
 def _because(status: Status) -> str:
-    return _BARS.get(status.reason, SENTENCES[status.reason]).format(detail=_code(status.detail))
+    return BARS.get(status.reason, SENTENCES[status.reason]).format(detail=_code(status.detail))
 
 
 def _was_removed(status: Status) -> str:
     if not status.removed or not status.removed.total:
         return ""
-    return f" The preview that it had is removed: {_counts(status.removed)}, checked gone at {_time(status.since)}."
+    return f" Its earlier preview was removed: {_counts(status.removed)}, checked gone at {_time(status.since)}."
 
 
 def _gone(status: Status, context: Context) -> str:
@@ -213,7 +149,7 @@ def _gone(status: Status, context: Context) -> str:
         said = f" ([what it said]({context.log(status.log)}))" if status.log else ""
         parts.append(f" Its destroy hook {_line(status.parting).rstrip('.')}{said}.")
     if status.repaired:
-        parts.append(" GitHub's notice never arrived; previewbot found it by looking.")
+        parts.append(" GitHub's webhook did not arrive; a routine check found the closed pull request.")
     return "".join(parts)
 
 
@@ -257,36 +193,13 @@ def _fenced(lines: Sequence[str]) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
-_AGAIN = "It is tried again by itself, every few minutes."
-_ADVICE: Mapping[Reason, str] = {
-    Reason.BUILD_FAILED: "Push a fix, or `/redeploy` if it was a hiccup.",
-    Reason.BUILD_TIMED_OUT: "Make the build shorter, or ask the operator of previewbot for a longer limit.",
-    Reason.CRASHED: "Push a fix, or `/redeploy` to try the same commit again.",
-    Reason.UNHEALTHY: "Check `port` and `health` of the service, then push a fix or `/redeploy`.",
-    Reason.RESOURCE_FAILED: "Check its `type`, `version` and `size`, then push a fix or `/redeploy`.",
-    Reason.HOOK_FAILED: "Push a fix, or `/redeploy` to run it again.",
-    Reason.SOURCE_REFUSED: "Push a commit without it.",
-    Reason.BLUEPRINT_FLAWED: "Push a fix; `previewbot validate` finds the same flaws before you push.",
-    Reason.NO_BLUEPRINT: "Add a `Dockerfile` at the root, or a `previewbot.yaml`.",
-    Reason.IMAGE_UNAVAILABLE: f"{_AGAIN} Where the image's name is wrong, push a fix.",
-    Reason.RUNTIME_REFUSED: "Ask the operator of previewbot, then `/redeploy`.",
-    Reason.QUOTA_EXCEEDED: f"{_AGAIN} Ask for less in `previewbot.yaml`, or the operator for a larger quota.",
-    Reason.UNSCHEDULABLE: f"{_AGAIN} Close previews that nobody needs, or ask the operator for room.",
-    Reason.FORK: "Somebody with write permission can push the branch here and open the pull request from it.",
-    Reason.AUTHOR_MAY_NOT_WRITE: "Somebody with write permission can open the pull request from the same branch.",
-    Reason.APP_NOT_ALLOWED: "The operator of previewbot can allow it under `previews.apps` in the configuration.",
-    Reason.LABEL_EXCLUDED: "Remove the label to get one.",
-    Reason.LABEL_MISSING: "Add the label to get one.",
-}
-
-
 def _advice(status: Status) -> str:
     if status.reason is Reason.DRAFT:
         label = f", or add the label `{_code(status.detail)}`" if status.detail else ""
         return f"Mark it ready for review{label} to get one."
     if status.reason in _SPOKE and any("exec format error" in line.lower() for line in status.lines):
         return "It was built for another kind of processor, or is a script whose first line does not say what runs it."
-    return _ADVICE.get(status.reason, "")
+    return ADVICE.get(status.reason, "")
 
 
 def _table(status: Status) -> str:

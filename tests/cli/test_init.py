@@ -31,7 +31,7 @@ def test_a_file_that_is_there_stays_unless_it_is_forced(repository: Path) -> Non
     target.write_text("mine")
     done = run("init", str(repository), cwd=repository)
     assert (done.returncode, target.read_text()) == (2, "mine")
-    assert "is there already" in done.stderr
+    assert "already exists" in done.stderr
     assert run("init", str(repository), "--force", cwd=repository).returncode == 0
     assert isinstance(parse(target.read_bytes(), fallback_app="app"), Blueprint)
 
@@ -65,7 +65,7 @@ def test_dockerfiles_are_found_further_down_but_not_in_what_others_wrote(tmp_pat
     ("arguments", "code", "said"),
     [
         ((), 1, "nothing in it says what runs"),
-        (("nowhere",), 2, "nowhere is no folder."),
+        (("nowhere",), 2, "nowhere is not a folder."),
     ],
 )
 def test_a_folder_that_says_nothing_is_told(tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:

@@ -108,8 +108,8 @@ def test_the_check_tells_what_is_missing_where_before_anything_is_deployed(tmp_p
     ("arguments", "told"),
     [
         (("set", "shop", "STRIPE_KEY"), "Standard input was empty."),
-        (("set", "../shop", "STRIPE_KEY"), "`../shop` is no name."),
-        (("set", "shop", "A/B"), "`A/B` is no name."),
+        (("set", "../shop", "STRIPE_KEY"), "`../shop` is not a valid name."),
+        (("set", "shop", "A/B"), "`A/B` is not a valid name."),
         (("rotate", "shop", "STRIPE_KEY"), "is not set for preview"),
         (("remove", "shop", "STRIPE_KEY"), "was not set for preview"),
     ],

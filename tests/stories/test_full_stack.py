@@ -291,7 +291,7 @@ async def test_who_names_another_app_does_not_get_its_secrets(city: Town) -> Non
     await city.secrets.put(Scope("bank", "preview"), STRIPE, Value("the bank's"))
     city.secrets.asked.clear()
     pull = await city.open(files={"previewbot.yaml": STACK.replace("app: shop", "app: bank")})
-    assert "those of `bank` are not for acme/shop" in city.comment(pull)
+    assert "the secrets of `bank` are not open to acme/shop" in city.comment(pull)
     assert city.secrets.asked == []
     city.policy = replace(city.policy, owners={"bank": "acme/shop"})
     await city.say(pull, "alice", "/redeploy")

@@ -107,7 +107,7 @@ async def test_an_author_who_loses_the_permission_loses_the_preview(city: Town) 
     await city.push(pull, {"web/x": "4"})
     assert (await city.observed(pull)).is_empty
     assert "no write permission" in city.comment(pull)
-    assert "The preview that it had is removed: 2 containers" in city.comment(pull)
+    assert "Its earlier preview was removed: 2 containers" in city.comment(pull)
 
 
 async def test_a_failed_build_shows_its_last_lines_and_keeps_the_good_version(city: Town) -> None:
@@ -225,7 +225,7 @@ async def test_a_closing_that_nobody_told_of_is_found_by_the_sweep(city: Town) -
     city.clock.ahead += timedelta(minutes=10)
     await city.sweep()
     assert (await city.observed(pull)).is_empty
-    assert "GitHub's notice never arrived" in city.comment(pull)
+    assert "GitHub's webhook did not arrive" in city.comment(pull)
 
 
 async def test_an_opening_that_nobody_told_of_is_found_by_the_sweep(city: Town) -> None:

@@ -147,7 +147,7 @@ async def test_without_jobs_or_without_anything_that_serves_it_says_so(city: Tow
     assert "Its `previewbot.yaml` has no jobs." in _answers(pull)[-1]
     broken = await city.open(files={"previewbot.yaml": "version: 1\nservices: {}\n"})
     await city.say(broken, "alice", "/run restock")
-    assert "Nothing serves now, so nothing can be run: previewbot.yaml has a flaw." in _answers(broken)[-1]
+    assert "No release is serving, so no job can run: previewbot.yaml has a flaw." in _answers(broken)[-1]
 
 
 async def test_who_may_not_write_runs_nothing(city: Town) -> None:
@@ -165,7 +165,7 @@ async def test_a_job_that_runs_is_not_begun_beside_itself_and_a_second_delivery_
     (name,) = await _runs(city, pull)
     assert await city.say(pull, "alice", "/run restock") == ["eyes", "-1"]
     (answer,) = _answers(pull)
-    assert "**restock** runs already" in answer
+    assert "**restock** is already running" in answer
     for each in [attempt for attempt in city.github.state.attempts if attempt.event == "issue_comment"]:
         city.github.hooks.send(each.event, each.payload)
     await city.settle()

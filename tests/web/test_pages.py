@@ -17,7 +17,7 @@ from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, BuildState, Reason, Record, ReleaseRecord, ReleaseState, State, Status
 from previewbot.ports import Store
 from previewbot.web.app import create_app
-from previewbot.wire import notice
+from previewbot.wire.sentences import SENTENCES
 from tests.web.server import serving, site_of
 
 NOW = datetime(2031, 5, 4, 12, 0, 0, tzinfo=UTC)
@@ -64,7 +64,7 @@ async def ask(client: httpx.AsyncClient, host: str, **more: str) -> httpx.Respon
     [
         ((State.BUILDING, Reason.IMAGES_BUILDING), 503, "Building this preview"),
         ((State.STARTING, Reason.RELEASE_STARTING), 503, "Starting this preview"),
-        ((State.READY, Reason.SERVING), 503, "waking up"),
+        ((State.READY, Reason.SERVING), 503, "not answering yet"),
         ((State.FAILED, Reason.BUILD_FAILED), 503, "The build failed"),
         ((State.SKIPPED, Reason.FORK), 410, "It comes from a fork"),
         ((State.REMOVING, Reason.TEARING_DOWN), 410, "It is being removed"),
@@ -308,7 +308,7 @@ async def test_every_answer_is_protected(local: httpx.AsyncClient, path: str) ->
 async def test_every_reason_is_said_on_a_page(local: httpx.AsyncClient, store: Store) -> None:
     for reason in Reason:
         await remember(store, State.FAILED, reason)
-        sentence = notice.SENTENCES[reason]
+        sentence = SENTENCES[reason]
         assert sentence[1:] in (await ask(local, HOST)).text
 
 

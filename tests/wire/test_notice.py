@@ -21,6 +21,7 @@ from previewbot.core.model import (
     Status,
 )
 from previewbot.wire import notice
+from previewbot.wire.sentences import SENTENCES
 from tests.core.facts import COMMIT, KEY, NOW, OLDER
 
 CONTEXT = notice.Context("https://previewbot.test")
@@ -107,12 +108,12 @@ def test_the_end_counts_what_was_removed() -> None:
 **Preview removed** when the pull request was merged: 3 containers, 1 network, 2 volumes, checked gone at 14:03:12 UTC. It lived 2 days and served 7 commits.
 """  # noqa: E501 - to the letter
     )
-    assert "found it by looking" in say(replace(status, repaired=True))
+    assert "a routine check found the closed pull request" in say(replace(status, repaired=True))
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_has_its_sentence(reason: Reason) -> None:
-    assert notice.SENTENCES[reason]
+    assert SENTENCES[reason]
     for state in State:
         assert say(Status(state, reason, NOW, COMMIT)).startswith("<!-- previewbot:pr-7-42 -->\n**")
 

@@ -84,9 +84,9 @@ def _base(image: str, why: str) -> Trouble:
     if _TRUST.search(why):
         way = f"{OPERATOR} has to make BuildKit trust its registry's certificate, in its buildkitd.toml."
     elif UNWELL.search(why):
-        return Trouble(Kind.UNWELL, f"The base image `{image}` cannot be had now: {short(why)}")
+        return Trouble(Kind.UNWELL, f"The base image `{image}` cannot be pulled now: {short(why)}")
     elif _MISSING.search(why) and not _RIGHTS.search(why.replace("insufficient_scope", "")):
         way = "check its name and its tag."
     else:
         way = "check its name; a private one has to be on a registry that previewbot has credentials for."
-    return Trouble(Kind.FINAL, f"The base image `{image}` cannot be had ({short(why)}): {way}")
+    return Trouble(Kind.FINAL, f"The base image `{image}` cannot be pulled ({short(why)}): {way}")

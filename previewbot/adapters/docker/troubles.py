@@ -28,7 +28,7 @@ def read_trouble(last_words: str) -> str | None:
     if _STEP.search(last_words):
         return None
     if _PULL.search(last_words) and UNWELL.search(last_words):
-        return f"A base image cannot be had now: {short(last_words)}"
+        return f"A base image cannot be pulled now: {short(last_words)}"
     if _DIED.search(last_words):
         return f"The Docker engine went away in the middle of the build: {short(last_words)}"
     return None

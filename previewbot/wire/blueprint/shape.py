@@ -43,7 +43,7 @@ class SecretShape(Shape):
 
 
 class ServiceOverrideShape(Shape):
-    """What one service may have otherwise in one environment, and nothing else."""
+    """What one service may set differently in one environment, and nothing else."""
 
     size: Chosen | None = Field(None, description="One of the operator's sizes.", examples=["large"])
     replicas: int | None = Field(None, ge=1, le=10, description="How many of it run.", examples=[3])
@@ -51,7 +51,7 @@ class ServiceOverrideShape(Shape):
 
 
 class ResourceOverrideShape(Shape):
-    """What one resource may have otherwise in one environment, and nothing else."""
+    """What one resource may set differently in one environment, and nothing else."""
 
     size: Chosen | None = Field(None, description="One of the operator's sizes.", examples=["large"])
     backups: Chosen | None = Field(

@@ -57,7 +57,7 @@ async def test_a_base_image_that_does_not_exist_is_told_at_its_line(
     record = await _build(buildkit_builder, order("image-1", "c1"))
     assert (record.state, record.step) == (BuildState.FAILED, "`Dockerfile:2 FROM $B`")
     (told,) = record.lines
-    assert told.startswith("The base image `docker.io/previewbot/nope:1` cannot be had")
+    assert told.startswith("The base image `docker.io/previewbot/nope:1` cannot be pulled")
     assert told.endswith("check its name and its tag.")
     assert told in FolderLogs(tmp_path).path(LOG).read_text()
 

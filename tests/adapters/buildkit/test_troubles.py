@@ -85,7 +85,7 @@ UNAVAILABLE = 'Unavailable: connection error: desc = "transport: Error while dia
             ),
             Kind.FINAL,
             (
-                "The base image `docker.io/library/nope:1` cannot be had (docker.io/library/nope:1: not found):"
+                "The base image `docker.io/library/nope:1` cannot be pulled (docker.io/library/nope:1: not found):"
                 " check its name and its tag."
             ),
         ),
@@ -104,7 +104,7 @@ UNAVAILABLE = 'Unavailable: connection error: desc = "transport: Error while dia
                 " Many Requests"
             ),
             Kind.UNWELL,
-            "The base image `docker.io/library/a` cannot be had now",
+            "The base image `docker.io/library/a` cannot be pulled now",
         ),
     ],
 )

@@ -36,7 +36,7 @@ def test_an_engine_that_went_away_is_no_fault_of_the_dockerfile(said: str) -> No
     ],
 )
 def test_a_registry_that_is_unwell_is_no_fault_of_the_dockerfile(said: str) -> None:
-    assert (read_trouble(said) or "").startswith("A base image cannot be had now: ")
+    assert (read_trouble(said) or "").startswith("A base image cannot be pulled now: ")
 
 
 @pytest.mark.parametrize(
