@@ -147,9 +147,15 @@ async def engine(folder: Path, say: Say = quiet) -> AsyncIterator[str]:
         return
     if not shutil.which("dockerd"):
         try:
-            await install("docker.io", "iptables", say=say)
+            await install("docker.io", "iptables", "iproute2", say=say)
         except MachineError as error:
             raise MachineError(f"A Docker engine is needed. Start yours, or set DOCKER_HOST.\n{error}") from None
+        if there := await asyncio.to_thread(_find_engine):  # where systemd runs, the package started one
+            say(f"Using the engine at {there}")
+            yield there
+            return
+    if not shutil.which("ip"):
+        await install("iproute2", say=say)
     say("Starting a Docker engine of our own")
     async with _own_engine(_make(folder), say) as host:
         yield host

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -192,7 +193,7 @@ def _reacted(reactions: list[Reaction], what: str) -> bool:
 
 
 def run(*, once: bool, cluster: Path | None = None) -> int:
-    """Run the demo; returns the exit code. Ctrl-C takes everything down again.
+    """Run the demo; returns the exit code. Ctrl-C, SIGTERM and a closed terminal take everything down again.
 
     ``cluster`` is the ``state.json`` or the kubeconfig of a cluster to run it in, instead of an engine.
     """
@@ -200,7 +201,7 @@ def run(*, once: bool, cluster: Path | None = None) -> int:
     try:
         with leftovers.taken(FOLDER):
             return asyncio.run(_run(console, cluster, once=once))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("\nEverything is taken down.")
         return 0
     except (RuntimeError, machine.MachineError, leftovers.TakenError) as error:
@@ -212,6 +213,9 @@ async def _run(console: Console, cluster: Path | None, *, once: bool) -> int:
     def say(text: str) -> None:
         console.print(f"· {text}", markup=False, highlight=False)
 
+    if ours := asyncio.current_task():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, ours.cancel)
     async with staged(FOLDER, say=say, cluster=cluster) as stage:
         if not once:
             return await _stay(stage, console)

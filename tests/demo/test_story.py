@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import docker
 import pytest
 
 from tests.cluster.state import Cluster
@@ -17,6 +21,45 @@ from tests.cluster.state import Cluster
 def test_the_demo_sees_the_whole_story_and_leaves_nothing(tmp_path: Path) -> None:
     before = _processes()
     _see_all(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert _processes() <= before
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_that_is_ended_by_a_signal_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    before = _processes()
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "previewbot", "demo"],
+        cwd=tmp_path,
+        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "160"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as demo:
+        assert demo.stdout
+        said = ""
+        while "Ctrl-C ends it all" not in said:
+            line = demo.stdout.readline()
+            assert line, said
+            said += line
+        (things,) = tmp_path.glob("**/things.json")
+        found = json.loads(things.read_text())
+        client = docker.APIClient(found["engine"], version="auto")
+        mine = {"label": f"previewbot.instance={found['instance']}"}
+        while not client.containers(filters=mine):  # something is there that has to go
+            time.sleep(0.1)
+        is_ours = found["engine"].startswith("unix:///tmp/pb-engine-")
+        demo.send_signal(number)
+        rest = demo.stdout.read()
+        assert demo.wait() == 0, rest
+    assert "Everything is taken down." in rest
+    if not is_ours:
+        assert not client.containers(all=True, filters=mine)
+        assert not client.networks(filters=mine)
+        assert not client.images(filters=mine)
+    client.close()
     assert list(tmp_path.iterdir()) == []
     assert _processes() <= before
 
