@@ -117,14 +117,13 @@ class ClusterGround:
     def config(self) -> str:
         """See ``Ground.config``."""
         state = self.state
-        own = [state["network"]] if state["network"] else []
         parts = {
             "runtime": "kubernetes",
             "kubernetes": {
                 "kubeconfig": state["kubeconfig"],
                 "ingress_class": state["ingress_class"],
-                "ingress_networks": own,
-                "dns_networks": own,
+                "ingress_networks": _where(state, "outside"),
+                "dns_networks": _where(state, "node"),
             },
             "buildkit": {"address": state["buildkit"], "buildctl": state["programs"]["buildctl"]},
             "registry": {"prefix": f"{state['registry']}/previews", "plain_http": is_plain(state)},
@@ -171,6 +170,12 @@ async def cluster_ground(file: Path, say: Say = machine.quiet) -> AsyncIterator[
         yield ClusterGround(state, api, base)
     finally:
         await api.close()
+
+
+def _where(state: Mapping[str, Any], name: str) -> list[str]:
+    """One address where the state tells it: a network may have other previews in it."""
+    found = f"{state[name]}/32" if state.get(name) else state["network"]
+    return [found] if found else []
 
 
 def _read(file: Path) -> Mapping[str, Any] | None:

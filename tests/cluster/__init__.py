@@ -5,5 +5,6 @@ network interface, one folder and two ports on its loopback, and taking the clus
 process: the kernel then ends every other one and takes every mount, interface and firewall rule with it.
 
 ``tools`` builds the programs · ``box`` holds them · ``trust``, ``parts`` and ``images`` say with what they run ·
-``lifecycle`` brings all of it up and takes it down · ``state`` is what a developer or a test is told.
+``fence`` enforces NetworkPolicies · ``lifecycle`` brings all of it up and takes it down · ``state`` is what a developer
+or a test is told.
 """

@@ -1,18 +1,20 @@
-"""The cluster's API server, asked by the standard library alone while the cluster comes up."""
+"""The cluster's API server, asked by the standard library alone."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import ssl
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from tests.cluster.box import Box
 
 Json = dict[str, Any]
+_WATCH = 300
+"""Seconds after which a watch ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,28 @@ class Api:
         body = thing if isinstance(thing, bytes) else json.dumps(thing).encode()
         self._send("PATCH", f"{path}?fieldManager=cluster&force=true", body, "application/apply-patch+yaml")
 
+    @contextmanager
+    def follow(self, path: str, since: str) -> Iterator[Iterator[bytes]]:
+        """Watch a list from one of its versions on: a line of JSON for each change, until the server ends it."""
+        query = f"watch=1&resourceVersion={since}&timeoutSeconds={_WATCH}"
+        with closing(self._connect(_WATCH + 30)) as connection:
+            connection.request("GET", f"{path}?{query}")
+            answer = connection.getresponse()
+            if answer.status >= 300:
+                raise OSError(f"{path}: {answer.status} {answer.read()[:500]!r}")
+            yield iter(answer.readline, b"")
+
     def _send(self, method: str, path: str, body: bytes = b"", kind: str = "") -> bytes:
-        trust = self.box.folder / "trust"
-        context = ssl.create_default_context(cafile=trust / "ca.crt")
-        context.load_cert_chain(trust / "admin.crt", trust / "admin.key")
-        with closing(http.client.HTTPSConnection(self.box.node, 6443, timeout=10, context=context)) as connection:
+        with closing(self._connect(10)) as connection:
             connection.request(method, path, body, {"Content-Type": kind} if kind else {})
             answer = connection.getresponse()
             said = answer.read()
             if answer.status >= 300:
                 raise OSError(f"{method} {path}: {answer.status} {said[:500]!r}")
             return said
+
+    def _connect(self, timeout: float) -> http.client.HTTPSConnection:
+        trust = self.box.folder / "trust"
+        context = ssl.create_default_context(cafile=trust / "ca.crt")
+        context.load_cert_chain(trust / "admin.crt", trust / "admin.key")
+        return http.client.HTTPSConnection(self.box.node, 6443, timeout=timeout, context=context)

@@ -67,6 +67,16 @@ class Box:
         return f"10.{self.number}.0.0/16"
 
     @property
+    def pods(self) -> str:
+        """The pods' addresses."""
+        return f"10.{self.number}.0.0/24"
+
+    @property
+    def fence(self) -> Path:
+        """The socket at which new pods wait for the rules of their network."""
+        return self.folder / "fence.sock"
+
+    @property
     def outside(self) -> str:
         """The machine's address, seen from the box."""
         return f"10.{self.number}.64.0"
@@ -198,7 +208,9 @@ def _connect(box: Box, first: int) -> None:
         ["ip", "route", "add", box.network, "via", box.node],
     ):
         _must(command)
-    _must([*entered(first, "net", "mount", "pid"), "tee", "/proc/sys/net/ipv4/ip_forward"], said="1")
+    # Each packet that a rule refuses is answered, however many there are: programs wait for none.
+    for setting, value in (("ip_forward", "1"), ("icmp_ratelimit", "0")):
+        _must([*entered(first, "net", "mount", "pid"), "tee", f"/proc/sys/net/ipv4/{setting}"], said=value)
 
 
 def _mount(box: Box, first: int) -> None:

@@ -12,8 +12,10 @@ from tests.cluster.box import Box
 from tests.cluster.trust import NODE
 
 Programs = Mapping[str, Path]
+_PLUGINS = "cni-plugins"
 
 _EVERYWHERE = ("net", "mount", "pid", "ipc")
+_OURS = {"PYTHONPATH": str(Path(__file__).parents[2])}
 _MACHINES_NETWORK = ("mount", "pid", "ipc")
 """For what listens on the machine's own loopback, and for builds, which may fetch packages."""
 
@@ -61,7 +63,8 @@ def second(box: Box, programs: Programs) -> list[Part]:
         Part("kubelet", _kubelet(box, programs)),
         Part("proxy", _proxy(box, programs)),
         Part("coredns", (str(programs["coredns"]), "-conf", str(box.folder / "Corefile"))),
-        Part("disks", _disks(box), variables={"PYTHONPATH": str(Path(__file__).parents[2])}),
+        Part("disks", _disks(box), variables=_OURS),
+        Part("fence", _fence(box, programs), variables=_OURS),
     ]
 
 
@@ -151,6 +154,10 @@ def _disks(box: Box) -> tuple[str, ...]:
     return (sys.executable, "-m", "tests.cluster.disks", trusted(box, "admin.kubeconfig"), str(folder), NODE)
 
 
+def _fence(box: Box, programs: Programs) -> tuple[str, ...]:
+    return (sys.executable, "-m", "tests.cluster.fence", str(box.number), str(programs["nft"]))
+
+
 def _traefik(box: Box) -> tuple[str, ...]:
     address = box.ingress.partition(":")[0]
     return (
@@ -171,17 +178,28 @@ def _traefik(box: Box) -> tuple[str, ...]:
 
 def configure(box: Box, containers: str) -> None:
     """Write the files that the parts read; ``containers`` is the folder of the CNI's programs."""
-    for name, text in _files(box, containers).items():
+    for name, text in _files(box).items():
         path = box.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    _gather_plugins(box.folder / _PLUGINS, Path(containers))
 
 
-def _files(box: Box, containers: str) -> dict[str, str]:
+def _gather_plugins(folder: Path, containers: Path) -> None:
+    """Have those of the machine and our own in one folder, since containerd looks in one."""
+    folder.mkdir()
+    for each in containers.iterdir():
+        (folder / each.name).symlink_to(each)
+    gate = folder / "gate"
+    gate.write_text(f"#!{sys.executable} -IS\n{Path(__file__).with_name('fence').joinpath('gate.py').read_text()}")
+    gate.chmod(0o755)
+
+
+def _files(box: Box) -> dict[str, str]:
     here = f"http://{box.registry}"
     registry = f'server = "{here}"\n[host."{here}"]\ncapabilities = ["pull", "resolve"]\n'
     return {
-        "containerd.toml": _containerd(box, containers),
+        "containerd.toml": _containerd(box),
         f"hosts/{box.registry}/hosts.toml": registry,
         "hosts/docker.io/hosts.toml": registry,
         f"hosts/{box.secure_registry}/hosts.toml": (
@@ -199,7 +217,7 @@ def _files(box: Box, containers: str) -> dict[str, str]:
     }
 
 
-def _containerd(box: Box, containers: str) -> str:
+def _containerd(box: Box) -> str:
     cri = 'plugins."io.containerd.grpc.v1.cri"'
     return f"""\
 version = 2
@@ -219,7 +237,7 @@ sandbox_image = "{box.registry}/previewbot/pause:1"
 restrict_oom_score_adj = true  # a machine may lack the right to lower these scores
 enable_unprivileged_ports = true
 [{cri}.cni]
-bin_dir = "{containers}"
+bin_dir = "{box.folder}/{_PLUGINS}"
 conf_dir = "{box.folder}/cni"
 [{cri}.registry]
 config_path = "{box.folder}/hosts"
@@ -231,10 +249,10 @@ SystemdCgroup = false
 
 
 def _cni(box: Box) -> dict[str, object]:
-    """Every pod on a cable of its own, so that all they say to each other passes the node's rules for services."""
+    """Every pod on a cable of its own, so that all they say to each other passes the node's rules."""
     addresses = {
         "type": "host-local",
-        "ranges": [[{"subnet": f"10.{box.number}.0.0/24"}]],
+        "ranges": [[{"subnet": box.pods}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
     return {
@@ -243,6 +261,7 @@ def _cni(box: Box) -> dict[str, object]:
         "plugins": [
             {"type": "ptp", "ipMasq": False, "ipam": addresses},
             {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True},
+            {"type": "gate", "socket": str(box.fence)},
         ],
     }
 
@@ -284,7 +303,7 @@ def _proxy_settings(box: Box) -> dict[str, object]:
         "kind": "KubeProxyConfiguration",
         "clientConnection": {"kubeconfig": trusted(box, "proxy.kubeconfig")},
         "mode": "iptables",
-        "clusterCIDR": f"10.{box.number}.0.0/24",
+        "clusterCIDR": box.pods,
         "iptables": {"minSyncPeriod": "100ms"},
         # Limits of the whole machine's kernel, which are not ours to set.
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},

@@ -48,6 +48,7 @@ class Rise:
             self._start(parts.third(box, programs))
             images.result()
         self._wait("kubelet", self._see_node_ready)
+        self._wait("fence", self._see_fence)
         self._wait("traefik", lambda: self._connect(box.ingress))
         self._wait("buildkitd", self._ask_buildkit)
         return self._cluster()
@@ -98,6 +99,10 @@ class Rise:
     def _connect(self, address: str) -> None:
         socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 2).close()
 
+    def _see_fence(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
+            asked.connect(str(self._box.fence))
+
     def _ask_buildkit(self) -> None:
         asked = (self._programs["buildctl"], "--addr", self._buildkit, "debug", "workers")
         done = subprocess.run(asked, capture_output=True, text=True, check=False)
@@ -140,6 +145,7 @@ class Rise:
             programs={name: str(path) for name, path in self._programs.items()},
             processes={name: self._process(pid) for name, pid in self._processes.items()},
             outside=box.outside,
+            node=box.node,
             secure_registry=box.secure_registry,
             secure_buildkit=box.secure_buildkit,
             trust=str(box.folder / "trust"),

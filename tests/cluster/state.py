@@ -24,7 +24,8 @@ class Cluster:
     and services answer there, too. ``programs`` has the paths of kubectl, buildctl, helm and every other one, and
     ``processes`` tells each process's id and when it was born. Pods reach the machine at ``outside``, the registry over
     TLS at ``secure_registry``, and BuildKit at ``secure_buildkit``; the folder ``trust`` has ``outside-ca.crt``, which
-    vouches for both, and ``outside-client.crt`` and ``.key``, which BuildKit asks for.
+    vouches for both, and ``outside-client.crt`` and ``.key``, which BuildKit asks for. ``node`` is the only node's
+    address, where the API server and the name server are.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Cluster:
     programs: Mapping[str, str]
     processes: Mapping[str, Mapping[str, Any]]
     outside: str = ""
+    node: str = ""
     secure_registry: str = ""
     secure_buildkit: str = ""
     trust: str = ""

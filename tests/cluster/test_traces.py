@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,11 +101,19 @@ def _traces() -> dict[str, object]:
         "interfaces": sorted(each.name for each in Path("/sys/class/net").glob("pbk*")),
         "routes": [each for each in routes if " pbk" in each],
         "rules": [each for each in rules if re.search(r"KUBE|CNI|pbk", each)],
+        "tables": _tables(),
         "cgroups": sorted(map(str, Path("/sys/fs/cgroup").glob("**/previewbot-cluster-*"))),
         "namespaces": sorted(map(str, Path("/run/netns").glob("*"))),
         "elsewhere": [each for each in _ELSEWHERE if Path(each).exists()],
         "kernel": {each: Path("/proc/sys", each).read_text() for each in boxes.KERNEL},
     }
+
+
+def _tables() -> list[str]:
+    """The fence's, on a machine that has nft by now."""
+    nft = shutil.which("nft")
+    shown = subprocess.run([nft, "list", "tables"], capture_output=True, text=True, check=True).stdout if nft else ""
+    return [each for each in shown.splitlines() if "fence" in each]
 
 
 def _processes(box: Box) -> list[tuple[int, str]]:

@@ -37,6 +37,7 @@ _DEBIAN = {
     "containerd": "containerd",
     "runc": "runc",
     "iptables": "iptables",
+    "nft": "nftables",
     "ip": "iproute2",
     "docker-registry": "docker-registry",
     "busybox": "busybox-static",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,8 @@ class Installed:
     name: str
     """Of the release, its namespace and its instance."""
     stage: Stage
+    reaches: Sequence[int] = ()
+    """Ports of this machine that it may reach besides those of the usual parts."""
 
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl in the release's namespace."""
@@ -71,12 +73,18 @@ def helm(cluster: Cluster, *arguments: str) -> str:
 
 @asynccontextmanager
 async def installed(
-    cluster: Cluster, image: str, folder: Path, more: Mapping[str, Mapping[str, str]] = NOTHING, **values: Any
+    cluster: Cluster,
+    image: str,
+    folder: Path,
+    more: Mapping[str, Mapping[str, str]] = NOTHING,
+    *,
+    reaches: Sequence[int] = (),
+    **values: Any,
 ) -> AsyncIterator[Installed]:
     """Install the chart and wait until its pods are ready; uninstall it, and leave nothing, in the end.
 
-    ``more`` are Secrets besides those that are always needed. ``values`` go over those that a cluster of the tests
-    needs, one level deep.
+    ``more`` are Secrets besides those that are always needed, ``reaches`` ports besides the usual ones. ``values`` go
+    over those that a cluster of the tests needs, one level deep.
     """
     name = f"bot-{secrets.token_hex(3)}"
     transport = ThroughIngress(cluster.ingress)
@@ -88,7 +96,7 @@ async def installed(
         ):
             github.state.app.hook_url = f"http://{name}.example.test/webhook"
             stage = Stage(folder, name, ground, github, await open_shop(github), 0)
-            made = Installed(cluster, name, stage)
+            made = Installed(cluster, name, stage, reaches)
             try:
                 await asyncio.to_thread(_prepare, made, more)
                 await asyncio.to_thread(_install, made, image, values)
@@ -130,12 +138,12 @@ def _secret(made: Installed, name: str, content: Mapping[str, str]) -> None:
 def _values(made: Installed, image: str, values: Mapping[str, Any]) -> dict[str, Any]:
     cluster, github = made.cluster, made.stage.github
     repository, _, digest = image.partition("@")
-    network = [cluster.network]
+    visitors, names = [f"{cluster.outside}/32"], [f"{cluster.node}/32"]
     config = {
         "github": {"app_id": github.state.app.id, "api_url": github.base_url},
         "previews": {"scheme": "http", "port": made.stage.door, "drain": "1s"},
         "kubernetes": {
-            "ingress_class": cluster.ingress_class, "ingress_networks": network, "dns_networks": network,
+            "ingress_class": cluster.ingress_class, "ingress_networks": visitors, "dns_networks": names,
         },
         "buildkit": {"address": cluster.secure_buildkit},
         "registry": {"prefix": f"{cluster.secure_registry}/previews"},
@@ -147,11 +155,18 @@ def _values(made: Installed, image: str, values: Mapping[str, Any]) -> dict[str,
         "secrets": {"github": "github", "buildkit": "buildkit", "pages": "pages"},
         "registryCertificates": "authorities",
         "ingress": {"host": f"{made.name}.example.test", "className": cluster.ingress_class, "pages": True},
-        "networkPolicy": {"fromNetworks": network, "dnsNetworks": network},
+        "networkPolicy": {"fromNetworks": visitors, "dnsNetworks": names, "toPorts": [6443, *_ports(made)]},
     }
     for name, more in values.items():
         usual[name] = {**usual.get(name, {}), **more} if isinstance(more, Mapping) else more
     return usual
+
+
+def _ports(made: Installed) -> list[int]:
+    """Where GitHub, the registry, BuildKit and whatever more answer here."""
+    cluster = made.cluster
+    addresses = (made.stage.github.base_url, cluster.secure_registry, cluster.secure_buildkit)
+    return [*(int(each.rstrip("/").rpartition(":")[2]) for each in addresses), *made.reaches]
 
 
 def _uninstall(made: Installed) -> None:

@@ -38,8 +38,9 @@ async def test_two_replicas_share_the_work_and_one_ends_what_the_other_was_kille
     address, _, database = postgres_url.rpartition("@")[2].partition("/")
     async with relayed(cluster.outside, address) as port:
         url = f"postgresql+psycopg://postgres@{cluster.outside}:{port}/{database}"
+        secrets_too = {"database": {"url": url}}
         more = {"replicas": 2, "secrets": {"database": "database"}}
-        async with installed(cluster, previewbot_image, tmp_path, {"database": {"url": url}}, **more) as made:
+        async with installed(cluster, previewbot_image, tmp_path, secrets_too, reaches=[port], **more) as made:
             first, second = await asyncio.to_thread(made.pods)
             both = {each["metadata"]["name"] for each in (first, second)}
             pulls = await _open_until_all_work(made, both)

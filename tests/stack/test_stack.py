@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from docker.errors import NotFound
 
+from previewbot.adapters.kubernetes.kinds import POD, SERVICE
+from previewbot.adapters.kubernetes.names import INSTANCE, KEY, RESOURCE
 from previewbot.core.stages import DESTROY_HOOK
 from previewbot.demo.github.state import Pull
-from previewbot.demo.ground import EngineGround
+from previewbot.demo.ground import ClusterGround, EngineGround
+from previewbot.demo.stage import Stage
 from previewbot.demo.story import until
 from tests.stack.place import PATIENCE, Stack, stacked
 from tests.stack.servers import STACK
@@ -72,10 +75,9 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     status = await stack.get(other, "/status")
     assert status["visits"] == 1, "another preview has databases of its own"
     assert "NoSuchKey" in status["picture"], "and a bucket"
-    if isinstance(stack.stage.ground, EngineGround):  # the network of the tests' cluster enforces no NetworkPolicy
-        own, foreign = (_database(stack.stage.ground, each) for each in (other, pull))
-        assert (await stack.get(other, f"/reach/{own}/5432"))["reached"] is True
-        assert (await stack.get(other, f"/reach/{foreign}/5432"))["reached"] is not True
+    own, foreign = [await _databases(stack.stage, each) for each in (other, pull)]
+    reached = {each: (await stack.get(other, f"/reach/{each}/5432"))["reached"] is True for each in own | foreign}
+    assert reached == dict.fromkeys(own, True) | dict.fromkeys(foreign, False)
 
     await _share_no_credential(stack, other, pull)
 
@@ -143,6 +145,18 @@ def _log_of(pull: Pull) -> str:
     """The name of the log that the comment links."""
     (comment,) = [each.body for each in pull.comments if "<!-- previewbot:pr-" in each.body]
     return comment.partition("[log](")[2].partition(")")[0].rpartition("/")[2]
+
+
+async def _databases(stage: Stage, pull: Pull) -> set[str]:
+    """Every address at which a preview's database answers."""
+    ground = stage.ground
+    if isinstance(ground, EngineGround):
+        return {await asyncio.to_thread(_database, ground, pull)}
+    assert isinstance(ground, ClusterGround)
+    asked = f"{INSTANCE}={stage.instance},{KEY}=pr-{stage.repository.id}-{pull.number},{RESOURCE}=db"
+    (pod,) = (await ground.api.list(POD, labelSelector=asked)).things
+    (service,) = (await ground.api.list(SERVICE, labelSelector=asked)).things
+    return {pod["status"]["podIP"], service["spec"]["clusterIP"]}
 
 
 def _database(ground: EngineGround, pull: Pull) -> str:
