@@ -27,8 +27,9 @@ _numbers = count(1)
 @pytest.fixture
 async def home(kubernetes: Rig) -> AsyncIterator[str]:
     """A namespace that is there: nothing can be tried in one that is not."""
-    made = namespace(place_of(Key(9, next(_numbers)), kubernetes.names, Options()))
-    await kubernetes.api.create(made)
+    wanted = namespace(place_of(Key(9, next(_numbers)), kubernetes.names, Options()))
+    made = await kubernetes.api.create(wanted)
+    assert made
     yield made["metadata"]["name"]
     await kubernetes.api.delete(made)
 
