@@ -23,8 +23,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 WORKLOADS = [name for name in SETS if name != "account"]
 SNAPSHOTS = Path("tests/adapters/kubernetes/snapshots")
 CHECKOV = {
-    ("CKV_K8S_21", "Role"): "the addresses of the cluster's API stand in the namespace default, which nobody chose",
-    ("CKV_K8S_21", "RoleBinding"): "the same",
     ("CKV_K8S_35", "Deployment"): "the URL of PostgreSQL is a setting, and previewbot reads settings as variables",
     ("CKV_K8S_38", "Deployment"): "previewbot works through the cluster's API; its account's rights are the least",
 }

@@ -44,21 +44,54 @@ async def test_two_replicas_share_the_work_and_one_ends_what_the_other_was_kille
             first, second = await asyncio.to_thread(made.pods)
             both = {each["metadata"]["name"] for each in (first, second)}
             pulls = await _open_until_all_work(made, both)
-            slow = await _open(made, "RUN sleep 6")
-            await until("a build", lambda: said(slow, "**Building**"))
-            busy = _works(made, f"pr-{made.stage.repository.id}-{slow.number}")
-            assert len(busy) == 1
-            await asyncio.to_thread(made.kubectl, "delete", "pod", *busy, "--grace-period=0", "--force")
-            for pull in (*pulls, slow):
+            building = await _open(made, ("web/Dockerfile", "EXPOSE", "RUN sleep 6\nEXPOSE"))
+            await until("a build", lambda: said(building, "**Building**"))
+            await _kill_its_pod(made, building)
+            await _is_served_once(made, building)
+            starting = await _open(made, ("web/start.sh", "exec httpd", "sleep 8\nexec httpd"))
+            await until("its programs start", lambda: _has_programs(made, starting), patience=60)
+            started = await _programs(made, starting)
+            await _kill_its_pod(made, starting)
+            for pull in (*pulls, building, starting):
                 await _is_served_once(made, pull)
-            for pull in (*pulls, slow):
+            assert await _programs(made, starting) == started, "what the killed one started is not started again"
+            for pull in (*pulls, building, starting):
                 made.stage.github.close(made.stage.repository, pull)
             await until("nothing is left", made.stage.is_empty, patience=120)
 
 
-async def _open(made: Installed, step: str = "") -> Pull:
-    dockerfile = sample.files()["web/Dockerfile"].replace("EXPOSE", f"{step}\nEXPOSE")
-    files = {"web/Dockerfile": dockerfile, sample.GREETING: f"{secrets.token_hex(4)}\n"}
+async def _kill_its_pod(made: Installed, pull: Pull) -> None:
+    """Kill the only pod that has done anything for a pull request, while it is at it."""
+    busy = _works(made, _key(made, pull))
+    assert len(busy) == 1
+    await asyncio.to_thread(made.kubectl, "delete", "pod", *busy, "--grace-period=0", "--force")
+
+
+async def _programs(made: Installed, pull: Pull) -> dict[str, str]:
+    """The Deployments of a pull request: name to id and to how often it was changed."""
+    mine = f"previewbot.dev/instance={made.name},previewbot.dev/key={_key(made, pull)}"
+    listed = await asyncio.to_thread(
+        made.cluster.kubectl, "get", "deployments", "--all-namespaces", "-l", mine, "-o", "json"
+    )
+    found = [each["metadata"] for each in json.loads(listed)["items"]]
+    return {each["name"]: f"{each['uid']} {each['generation']}" for each in found}
+
+
+async def _has_programs(made: Installed, pull: Pull) -> bool:
+    return len(await _programs(made, pull)) == 2
+
+
+def _key(made: Installed, pull: Pull) -> str:
+    return f"pr-{made.stage.repository.id}-{pull.number}"
+
+
+async def _open(made: Installed, change: tuple[str, str, str] | None = None) -> Pull:
+    """Open a pull request; ``change`` is a file of it, and what in it becomes what."""
+    files: dict[str, str | bytes | None] = {sample.GREETING: f"{secrets.token_hex(4)}\n"}
+    if change:
+        path, before, after = change
+        assert before in sample.files()[path]
+        files[path] = sample.files()[path].replace(before, after)
     return await made.stage.github.open_pull(made.stage.repository, author="alice", title="One more", files=files)
 
 

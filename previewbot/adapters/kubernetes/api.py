@@ -178,13 +178,13 @@ class Api:
             return False
         return any(each.get("name") == kind.plural for each in found.get("resources") or ())
 
-    async def may(self, verb: str, kind: Kind, subresource: str = "", namespace: str = "") -> bool:
-        """Ask whether we may do a thing to a kind, in one namespace or in every one."""
+    async def may(self, verb: str, kind: Kind, subresource: str = "") -> bool:
+        """Ask whether we may do a thing to a kind, in every namespace."""
         attributes = {"verb": verb, "group": kind.group, "resource": kind.plural, "subresource": subresource}
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes | ({"namespace": namespace} if namespace else {})},
+            "spec": {"resourceAttributes": attributes},
         }
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         try:

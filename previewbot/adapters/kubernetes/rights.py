@@ -31,12 +31,11 @@ _WRITES = ("get", "list", "watch", "create", "update", "patch", "delete")
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """What may be done to one kind, in one namespace or in every one."""
+    """What may be done to one kind, in every namespace."""
 
     kind: Kind
     verbs: tuple[str, ...]
     subresource: str = ""
-    namespace: str = ""
 
     @property
     def resource(self) -> str:
@@ -52,7 +51,6 @@ def needed(routing: Routing) -> Sequence[Right]:
         Right(POD, ("list", "watch", "delete")),
         Right(POD, ("get",), "log"),
         Right(SECRET, ("create", "patch")),
-        Right(SLICE, ("list", "watch"), namespace="default"),
         Right(SLICE, ("list", "watch")),
         *(Right(kind, _WRITES) for kind in whole),
     )
@@ -61,7 +59,7 @@ def needed(routing: Routing) -> Sequence[Right]:
 async def lacking(api: Api, routing: Routing) -> Sequence[str]:
     """Ask the cluster what previewbot may not do, as ``verb resource``."""
     wanted = [(right, verb) for right in needed(routing) for verb in right.verbs]
-    answered = await every(api.may(verb, right.kind, right.subresource, right.namespace) for right, verb in wanted)
+    answered = await every(api.may(verb, right.kind, right.subresource) for right, verb in wanted)
     return [f"{verb} {right.resource}" for (right, verb), may in zip(wanted, answered, strict=True) if not may]
 
 

@@ -113,9 +113,7 @@ def test_the_chart_grants_what_previewbot_needs_and_nothing_more(cluster: Cluste
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    wanted = {
-        (right.namespace, right.kind.group, right.resource, verb) for right in needed(gateway) for verb in right.verbs
-    }
+    wanted = {("", right.kind.group, right.resource, verb) for right in needed(gateway) for verb in right.verbs}
     assert granted == wanted | {("", "authorization.k8s.io", "selfsubjectaccessreviews", "create")}
 
 
