@@ -4,7 +4,7 @@ Core decides, wire translates, the engine drives, adapters touch. Imports point 
 
     core/       facts and pure rules; the standard library alone
     wire/       webhooks, YAML and commands to core's facts, and facts to Markdown; pure as well
-    ports.py    what the engine and the web need of the world, as protocols
+    ports/      what the engine and the web need of the world, as protocols
     engine/     observes, asks core for a plan, acts on it, tells people, settles
     adapters/   GitHub, git, Docker, BuildKit, Kubernetes, Caddy, AWS, secrets and the database, behind the ports
     web/        the door for webhooks, and the pages; it never acts on an environment
@@ -35,9 +35,9 @@ that says where the blueprint is wrong. Anything else is a bug; only engine/work
 
 Where to add what:
 
-    a comment command   `Command` in core/model.py, `TABLE` in wire/commands.py, its case in engine/publish.py
+    a comment command   `Command` in core/model/asks.py, `TABLE` in wire/commands.py, its case in engine/publish.py
     a rule              core/trust.py (may this code run?) or core/desire.py (should it?), with a `Reason` in
-                        core/model.py and its sentence in wire/sentences.py
+                        core/model/reasons.py and its sentence in wire/sentences.py
     a runtime           an adapter for `Runtime`, `Builder` and `FrontDoor`; a module in places/ and its case in
                         places/__init__.py; settings.py
     a secret store      an adapter for `Secrets`, its name in settings.py, its line in `open_secrets` of app.py
