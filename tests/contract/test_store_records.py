@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from previewbot.core.blueprint import Flaw
+from previewbot.core.blueprint import Build, Concurrency, Flaw, Health, Kind, Schedule
 from previewbot.core.ids import Key
 from previewbot.core.model import (
     Ask,
@@ -14,14 +14,18 @@ from previewbot.core.model import (
     BuildState,
     Command,
     Deployment,
+    HookPoint,
     Published,
     Reason,
     Record,
     Redeploy,
     ReleaseRecord,
+    ReleaseSpec,
     ReleaseState,
     Removed,
     ServiceLine,
+    ServiceSpec,
+    Size,
     State,
     Status,
 )
@@ -32,6 +36,30 @@ NOW = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 ONE, TWO, OTHER = Key(11, 1), Key(11, 2), Key(2**53, 2**40)
 
+IMAGE = Build("web", "Dockerfile.prod", "prod", {"A": "b"}, ("NPM_TOKEN",))
+SERVICE = ServiceSpec(
+    "web",
+    "image-1",
+    IMAGE,
+    ("serve", "--all"),
+    8080,
+    "pr-1-shop",
+    Health("/healthz", timedelta(seconds=7.5), ("check",)),
+    {"A": "b"},
+    2,
+    kind=Kind.CRON,
+    size=Size(0.5, 2**40),
+    after=("db",),
+    hook=HookPoint.SEED,
+    schedule=Schedule("0 3 * * *", "Europe/Berlin", Concurrency.REPLACE, 5, enabled=False),
+    sealed={"URL": ("postgres://:", Seal(SecretName("db", "password"), "v1", own=True), "@db")},
+    volumes={"/data": "files"},
+    needs=("db-17",),
+    seeds="db-17",
+    user=999,
+    entrypoint=("sh", "-c"),
+)
+SPEC = ReleaseSpec(ONE, "r1", "shop", "c1", (SERVICE,), {"web": "u", "api": "v"}, resource="db")
 RELEASE = ReleaseRecord(
     ONE,
     "r1",
@@ -49,6 +77,8 @@ RELEASE = ReleaseRecord(
     tries=2,
     failed_at=NOW + 3 * SECOND,
     seals=(Seal(SecretName("web", "TOKEN"), "1.5", own=False), Seal(SecretName("db", "password"), "v1", own=True)),
+    spec=SPEC,
+    digests={"image-1": "sha256:1"},
 )
 BUILD = BuildRecord(
     "image-1",
@@ -80,6 +110,7 @@ STATUS = Status(
     timedelta(days=3, microseconds=7),
     4,
     repaired=True,
+    parting="exits with code 3",
 )
 RECORD = Record(
     ONE,
@@ -99,16 +130,21 @@ RECORD = Record(
     farewell=NOW,
     seeded=frozenset({"db-16", "db-17"}),
     keeps_secrets=True,
+    parting="exits with code 3",
+    last_words="w" * 32,
 )
 
 
-def is_full(value: Any) -> bool:
-    """Whether every field of a dataclass has another value than its default."""
-    return all(each.default is MISSING or getattr(value, each.name) != each.default for each in fields(value))
+def empty(value: Any) -> list[str]:
+    """The fields of a dataclass that have no other value than their default."""
+    defaults = {each.name: each.default for each in fields(value)}
+    made = {each.name: each.default_factory() for each in fields(value) if each.default_factory is not MISSING}
+    return [name for name, default in (defaults | made).items() if getattr(value, name) == default]
 
 
 async def test_everything_that_was_saved_comes_back(any_store: Store) -> None:
-    assert all(map(is_full, (RELEASE, BUILD, STATUS, RECORD)))
+    saved = (IMAGE, SERVICE, SPEC, RELEASE, BUILD, STATUS, RECORD)
+    assert {type(each).__name__: empty(each) for each in saved if empty(each)} == {}
     await any_store.save(RECORD)
     await any_store.save_release(RELEASE)
     await any_store.save_build(BUILD)
