@@ -192,6 +192,16 @@ def setup(
     organization: Annotated[str | None, typer.Option("--org", help="The organisation that will own the App.")] = None,
     github: Annotated[str, typer.Option("--github", help="The GitHub to use.")] = "https://github.com",
     force: Annotated[bool, typer.Option("--force", help="Overwrite an earlier setup.")] = False,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            min=0,
+            max=65535,
+            show_default="any free one",
+            help="The page's port on this machine. For a browser elsewhere: `ssh -L PORT:127.0.0.1:PORT MACHINE`.",
+        ),
+    ] = 0,
 ) -> None:
     """Register previewbot as a GitHub App: one page, one click, three private files."""
     from previewbot.cli.manifest import SetupFailed, read_manifest
@@ -199,7 +209,7 @@ def setup(
 
     wanted = Registration(
         hook_url=f"{url.rstrip('/')}/webhook", folder=folder, name=name, organization=organization, web_url=github,
-        force=force,
+        force=force, port=port,
     )  # fmt: skip
 
     def announce(page: str) -> None:

@@ -60,6 +60,8 @@ class Registration:
     """Where that GitHub's REST API is; found from ``web_url`` where it is not given."""
     force: bool = False
     """Overwrite what an earlier setup wrote."""
+    port: int = 0
+    """Where the page listens on this machine's loopback; 0 is any free port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,7 @@ async def register(
     """
     _check_addresses(wanted)
     _check_folder(wanted)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with _listening(wanted.port) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         flow = _Flow(wanted, _fill(manifest, wanted, f"{address}/callback"))
         server = _Server(
@@ -110,6 +111,18 @@ async def register(
         finally:
             server.should_exit = True
             await serving
+
+
+@contextmanager
+def _listening(port: int) -> Iterator[socket.socket]:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a setup that ended just now is no hindrance
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        except OSError as trouble:
+            raise SetupFailed(f"Port {port} cannot be used: {trouble.strerror}. Choose another --port.") from None
+        yield listener
 
 
 class _Server(uvicorn.Server):
