@@ -166,7 +166,7 @@ def worker_of(bot: Previewbot) -> Worker:
         return await reconciler.reconcile(lease.topic, lease.touched_at)
 
     async def look_over(lease: Lease) -> None:
-        found = await survey(bot.world, lease.topic.repository)
+        found = await survey(bot.world, lease.topic.repository, bot.bells)
         await bot.world.store.add(found, bot.world.clock.now())
         bot.bells.call_away(found)
 

@@ -23,6 +23,8 @@ class Bell:
     def __init__(self) -> None:
         self._woken = asyncio.Event()
         self._has_news = False
+        self.commit: str | None = None
+        """The commit that the pass brings up, once it is known."""
         self.is_called_away = False
         """Whether GitHub has news of its topic, so that what the pass read there may be old."""
 
@@ -74,6 +76,10 @@ class Bells:
         if bell:
             bell.ring()
         return bell is not None
+
+    def is_bringing_up(self, key: Key, commit: str) -> bool:
+        """Whether a pass is under way that brings up just this commit, so that it is no news to it."""
+        return key in self._bells and self._bells[key].commit == commit
 
     def call_away(self, topics: Collection[Topic]) -> None:
         """Tell passes that GitHub has news of their topics, which are due again."""

@@ -56,6 +56,7 @@ class Reconciler:
     async def _pass(self, key: Key, touched_at: datetime, bell: Bell) -> Plan:
         world = self.world
         record, pull, asks = await asyncio.gather(world.store.load(key), read_pull(world, key), world.store.asks(key))
+        bell.commit = pull.head_commit if pull and pull.is_open else None
         forbidden = await forbid(world, self.policy, pull)
         record = _refresh(record, pull, touched_at)
         publisher = Publisher(world, self.policy)

@@ -173,8 +173,11 @@ def _is_alive(record: Record) -> bool:
     return record.status is None or record.status.state is not State.GONE
 
 
-async def survey(world: World, repository_id: int) -> Collection[Key]:
-    """Compare a repository's open pull requests with what is remembered; returns the keys that deserve a look."""
+async def survey(world: World, repository_id: int, bells: Bells) -> Collection[Key]:
+    """Compare a repository's open pull requests with what is remembered; returns the keys that deserve a look.
+
+    What a pass is just bringing up is no news: a push comes as an event of its pull request, and as one of its own.
+    """
     repository = await world.hub.repository(repository_id)
     records = {each.key: each for each in await world.store.records(repository_id)}
     alive = {key for key, each in records.items() if _is_alive(each)}
@@ -186,7 +189,8 @@ async def survey(world: World, repository_id: int) -> Collection[Key]:
     closed = alive - {each.key for each in pulls}
     if closed:
         log.info("closings found", count=len(closed))
-    news = {each.key for each in pulls if _is_news(each, records.get(each.key))}
+    found = [each for each in pulls if _is_news(each, records.get(each.key))]
+    news = {each.key for each in found if not bells.is_bringing_up(each.key, each.head_commit)}
     world.meter.repaired(Repair.CLOSING, len(closed))
     world.meter.repaired(Repair.COMMIT, len(news))
     return closed | news

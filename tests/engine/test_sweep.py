@@ -13,7 +13,7 @@ import pytest
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.engine.bells import Bells
-from previewbot.engine.sweep import Sweeper, watch
+from previewbot.engine.sweep import Sweeper, survey, watch
 from tests.stories.test_moments import until
 from tests.stories.town import town
 
@@ -117,3 +117,17 @@ async def test_repositories_without_a_preview_are_surveyed_now_and_then(tmp_path
         ]
         assert surveyed.count("/repos/acme/shop/pulls") == 21
         assert surveyed.count("/repos/acme/idle/pulls") in {3, 4}
+
+
+async def test_a_survey_finds_what_nobody_brings_up_yet_and_no_commit_that_a_pass_is_at(tmp_path: Path) -> None:
+    async with town(tmp_path) as city:
+        city.github.hooks.lose = True
+        pull = await city.github.open_pull(city.hosted, title="A change", author="alice", files={"web/x": "1"})
+        key, bells = city.key(pull), Bells()
+        assert await survey(city.world, key.repository, bells) == {key}
+        with bells.listening(key) as bell:
+            assert await survey(city.world, key.repository, bells) == {key}, "its pass has not read the commit yet"
+            bell.commit = pull.sha
+            assert not await survey(city.world, key.repository, bells)
+            await city.github.push(city.hosted, pull, {"web/x": "2"})
+            assert await survey(city.world, key.repository, bells) == {key}, "a newer commit is news"

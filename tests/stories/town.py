@@ -176,7 +176,7 @@ class Town:
             return await reconciler.reconcile(cast("Key", lease.topic), lease.touched_at)
 
         async def look_over(lease: Lease) -> None:
-            found = await survey(self.world, lease.topic.repository)
+            found = await survey(self.world, lease.topic.repository, self.bells)
             await self.store.add(found, self.clock.now())
             self.bells.call_away(found)
 

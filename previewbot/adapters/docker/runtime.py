@@ -162,18 +162,19 @@ class DockerRuntime:
                 self._make_room(release),
                 every(self._image(service, digests) for service in wanted),
             )
-            by_name = {name.lstrip("/"): each for each in found for name in each["Names"]}
+        by_name = {name.lstrip("/"): each for each in found for name in each["Names"]}
 
-            def body(berth: Berth, image: Image) -> Json:
-                own = (sealed or {}).get(berth.service.name, {})
-                return containers.container(berth, image, own, names=self._names, limits=self._limits)
+        def body(berth: Berth, image: Image) -> Json:
+            own = (sealed or {}).get(berth.service.name, {})
+            return containers.container(berth, image, own, names=self._names, limits=self._limits)
 
-            berths = [
-                (Berth(key, revision, service, index, release.resource), image)
-                for service, image in zip(wanted, found_images, strict=True)
-                for index in range(service.replicas)
-            ]
-            await every(self._bring_up(berth, body(berth, image), by_name) for berth, image in berths)
+        berths = [
+            (Berth(key, revision, service, index, release.resource), image)
+            for service, image in zip(wanted, found_images, strict=True)
+            for index in range(service.replicas)
+        ]
+        # No container waits for another one, also of an earlier call: each has a lock of its own.
+        await every(self._bring_up(berth, body(berth, image), by_name) for berth, image in berths)
 
     async def _make_room(self, release: ReleaseSpec) -> None:
         """Make the networks and volumes that the containers of a release are put on."""
@@ -225,7 +226,8 @@ class DockerRuntime:
             return inspected
 
         try:
-            started = facts.read(await self._engine.call(run))
+            async with self._lock(berth.key, name):
+                started = facts.read(await self._engine.call(run))
         except (APIError, Transient, Refused) as error:
             raise _cannot_start(berth, error) from error
         if started.is_job:
