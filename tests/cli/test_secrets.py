@@ -50,6 +50,7 @@ def test_a_secret_is_set_listed_rotated_and_removed_and_never_shown(tmp_path: Pa
     assert "hunter2" not in (tmp_path / "state" / "secrets.json").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["aws-ssm", "aws-secrets-manager"])
 def test_it_can_be_kept_in_aws(tmp_path: Path, aws_account: Account, store: str) -> None:
     where = f"{{region: {aws_account.region}, endpoint_url: '{aws_account.endpoint_url}', prefix: keyring}}"

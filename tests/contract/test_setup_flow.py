@@ -101,6 +101,8 @@ async def test_a_click_registers_an_app_that_works(tmp_path: Path, organization:
 async def typed(folder: Path, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """``previewbot setup`` as a person types it in a folder."""
     process = await asyncio.create_subprocess_exec(
+        # A shell lets what it starts in the background ignore Ctrl-C, and all that is started from there.
+        *("env", "--default-signal=INT"),
         *(sys.executable, "-m", "previewbot", "setup", "--url", "https://previewbot.test/", *options),
         cwd=folder,
         env=os.environ | {"NO_COLOR": "1", "COLUMNS": "200"},

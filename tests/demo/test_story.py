@@ -31,7 +31,8 @@ def test_the_demo_sees_the_whole_story_and_leaves_nothing(tmp_path: Path) -> Non
 def test_a_demo_that_is_ended_by_a_signal_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     before = _processes()
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "previewbot", "demo"],
+        # A shell lets what it starts in the background ignore Ctrl-C, and all that is started from there.
+        ["env", "--default-signal=INT", sys.executable, "-u", "-m", "previewbot", "demo"],
         cwd=tmp_path,
         env=os.environ | {"NO_COLOR": "1", "COLUMNS": "160"},
         stdout=subprocess.PIPE,

@@ -20,6 +20,8 @@ from tests.fixtures.aws import ACCOUNT
 from tests.fixtures.github import Over
 from tests.stories.town import Town, town
 
+pytestmark = pytest.mark.slow
+
 BLUEPRINT = """\
 version: 1
 app: shop
