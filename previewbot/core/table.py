@@ -21,6 +21,7 @@ def line(situation: Situation, release: ReleaseSpec, service: ServiceSpec) -> Se
         url=release.urls.get(service.name),
         state=_service_state(situation, release, service),
         image=_origin(situation, release, service, remembered),
+        has_port=service.port is not None,
     )
 
 

@@ -210,7 +210,9 @@ def _table(status: Status) -> str:
 
 
 def _address(line: ServiceLine) -> str:
-    return f"[{_bare(line.url)}]({line.url})" if line.url else "inside"
+    if line.url:
+        return f"[open]({line.url})"
+    return "inside" if line.has_port else "–"
 
 
 def _good(status: Status) -> str:

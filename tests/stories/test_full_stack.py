@@ -405,7 +405,7 @@ _CRON = """\
 async def test_a_cron_service_runs_at_its_minute_and_not_at_another(city: Town) -> None:
     stack = STACK.replace("resources:\n", f"{_CRON}resources:\n")
     pull = await city.open(files={"previewbot.yaml": stack})
-    assert "| nightly | inside | by timetable |" in city.comment(pull)
+    assert "| nightly | – | by timetable |" in city.comment(pull)
     clockwork = Clockwork(city.world)
 
     async def runs() -> list[str]:

@@ -35,7 +35,7 @@ async def test_an_opened_pull_request_is_served(city: Town) -> None:
     text = city.comment(pull)
     assert "**Preview is ready** · [pr-1-shop.localhost:8080](http://pr-1-shop.localhost:8080)" in text
     assert f"`{pull.sha[:7]}`" in text
-    assert "| web | [pr-1-shop.localhost:8080](http://pr-1-shop.localhost:8080) | ready |" in text
+    assert "| web | [open](http://pr-1-shop.localhost:8080) | ready |" in text
     assert "| api | inside | ready |" in text
     assert city.deployment(pull.sha) == "success"
     observed = await city.observed(pull)

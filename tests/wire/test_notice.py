@@ -44,7 +44,7 @@ def test_ready() -> None:
 
 | service | | state | image |
 |---|---|---|---|
-| web | [pr-42-shop.localhost:8080](http://pr-42-shop.localhost:8080) | ready | built in 6.0 s |
+| web | [open](http://pr-42-shop.localhost:8080) | ready | built in 6.0 s |
 | api | inside | ready | reused, unchanged since `a81d0c4` |
 
 <sub>`/redeploy` rebuild from scratch · `/help` more · gone when this pull request closes</sub>

@@ -21,6 +21,8 @@ class ServiceLine:
     """``ready``, ``building``, ``starting``, ``failed``, ``waiting``."""
     image: str
     """How its image came about: ``built in 6 s``, ``reused, unchanged since `a81d0c4```, or empty."""
+    has_port: bool = True
+    """Whether its siblings can reach it."""
 
 
 @dataclass(frozen=True, slots=True)
