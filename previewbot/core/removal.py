@@ -22,7 +22,7 @@ def removal(situation: Situation, absent: Absent) -> Plan:
         since=situation.now,
         detail=absent.detail,
         commit=situation.record.commit,
-        removed=situation.record.removed if situation.record.created_at else None,
+        removed=situation.record.removed if situation.record.created_at or situation.record.removed.total else None,
         lived=situation.lived(),
         commits=situation.record.commits,
         log=situation.record.last_words,

@@ -189,4 +189,5 @@ def _is_silent(record: Record, status: Status) -> bool:
         return False
     if status.reason is Reason.NO_BLUEPRINT:
         return record.redeploy is None
-    return status.state in (State.GONE, State.REMOVING) and record.created_at is None
+    # Where the record was lost, what is removed tells that there was something.
+    return status.state in (State.GONE, State.REMOVING) and record.created_at is None and not record.removed.total

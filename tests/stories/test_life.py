@@ -56,6 +56,15 @@ async def test_a_push_replaces_it_and_builds_only_what_changed(city: Town) -> No
     assert (city.deployment(first), city.deployment(pull.sha)) == ("inactive", "success")
 
 
+async def test_the_end_is_told_also_of_a_preview_that_no_record_tells_of(city: Town) -> None:
+    pull = await city.open()
+    city.github.hooks.lose = True
+    city.github.close(city.hosted, pull)
+    await city.store.forget(city.key(pull))
+    await city.sweep()
+    assert "**Preview removed** when the pull request was closed: 2 containers" in city.comment(pull)
+
+
 async def test_a_push_of_the_same_tree_builds_nothing(city: Town) -> None:
     pull = await city.open()
     built = len(city.builder.orders)
