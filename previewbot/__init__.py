@@ -9,6 +9,7 @@ Core decides, wire translates, the engine drives, adapters touch. Imports point 
     adapters/   GitHub, git, Docker, BuildKit, Kubernetes, Caddy, AWS, secrets and the database, behind the ports
     web/        the door for webhooks, and the pages; it never acts on an environment
     places/     what builds, runs and routes: on one machine, or in a cluster
+    settings/   the operator's configuration
     app.py      opens all of this from the settings and runs it as one process; telemetry.py has its log and metrics
     cli/        what the command line does beside `serve`
     demo/       a simulated GitHub, and the stage of `make demo`
@@ -39,10 +40,10 @@ Where to add what:
     a rule              core/trust.py (may this code run?) or core/desire.py (should it?), with a `Reason` in
                         core/model/reasons.py and its sentence in wire/sentences.py
     a runtime           an adapter for `Runtime`, `Builder` and `FrontDoor`; a module in places/ and its case in
-                        places/__init__.py; settings.py
-    a secret store      an adapter for `Secrets`, its name in settings.py, its line in `open_secrets` of app.py
+                        places/__init__.py; settings/places.py
+    a secret store      an adapter for `Secrets`, its name in settings/stores.py, its line in `open_secrets` of app.py
     a blueprint key     core/blueprint.py and, in wire/blueprint/, its shape, translation and text; `make schema`
-    a setting           settings.py, and its default in config/previewbot.yaml
+    a setting           settings/, and its default in config/previewbot.yaml
 
 CONTRIBUTING.md says how to test each of them.
 """
