@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says more of the machine than of the code.
+settings.register_profile("previewbot", deadline=None)
+settings.load_profile("previewbot")
 
 pytest_plugins = [
     "tests.fixtures.api_server",

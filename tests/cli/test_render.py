@@ -130,7 +130,7 @@ def test_the_bodies_are_those_that_the_engine_is_sent(stack: Blueprint) -> None:
     )  # fmt: skip
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(files)
 def test_whatever_validates_is_rendered_and_twice_the_same(file: Document) -> None:
     blueprint, again = read(dump(file)), read(dump(file))
@@ -141,7 +141,7 @@ def test_whatever_validates_is_rendered_and_twice_the_same(file: Document) -> No
             assert json.loads(json.dumps(found)) == found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(files, st.sampled_from(list(Runtime)), st.randoms())
 def test_removing_a_service_removes_exactly_it(file: Document, runtime: Runtime, chance: Random) -> None:
     before = file | {"services": {"extra": {"image": "redis:7", "port": 1}} | file["services"]}

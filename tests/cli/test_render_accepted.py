@@ -36,7 +36,7 @@ async def home(kubernetes: Rig) -> AsyncIterator[str]:
 
 @pytest.mark.cluster
 @pytest.mark.timeout(300)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files)
 async def test_whatever_validates_is_accepted_in_every_environment(kubernetes: Rig, home: str, file: Document) -> None:
     blueprint = read(dump(file))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from previewbot.core.masking import MASK, Mask
@@ -45,7 +45,6 @@ def test_a_value_is_hidden_in_every_form_in_which_programs_print_it(form: str) -
     assert not re.search(r"rd(&|%26|\\u0026|&amp;)1|7264", hidden)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=5), st.binary(max_size=5), st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]))
 def test_a_value_is_hidden_in_base64_wherever_it_begins(before: bytes, after: bytes, encode: object) -> None:
     text = encode(before + SECRET.encode() + after).decode()  # type: ignore[operator]
@@ -56,7 +55,6 @@ def test_a_value_is_hidden_in_base64_wherever_it_begins(before: bytes, after: by
     assert sum(map(len, left)) <= (len(before) + len(after)) * 4 / 3 + 8
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(min_size=4, max_size=12), min_size=1, max_size=4), st.data())
 def test_pieces_hide_what_the_whole_hides(values: list[str], data: st.DataObject) -> None:
     parts = data.draw(st.lists(st.one_of(st.sampled_from(values), st.text(max_size=6)), max_size=8))
@@ -95,7 +93,6 @@ _PEM = (
 )
 
 
-@settings(deadline=None)
 @given(
     st.one_of(st.just(_PEM), st.text(min_size=40, max_size=200)),
     st.binary(max_size=80),
@@ -120,7 +117,6 @@ def test_lines_of_a_log_are_hidden_together() -> None:
     assert hidden == f"{MASK}g==", "its last digit has but two bits of the value"
 
 
-@settings(deadline=None)
 @given(st.text(min_size=4, max_size=30), st.data())
 def test_pieces_hide_what_the_whole_hides_in_encoded_text_of_several_lines(value: str, data: st.DataObject) -> None:
     encoded = "\n".join(textwrap.wrap(base64.b64encode(b"some=text " * 4 + value.encode() + b" more").decode(), 20))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from previewbot.core.blueprint import Flaw, Kind
 from previewbot.wire.blueprint.outline import Outline, Raw, entries, mapping
+from previewbot.wire.blueprint.texts import NO_VERSION, VERSION
 from previewbot.wire.blueprint.wording import show, subject, where
 from previewbot.wire.yaml_source import Document, Path
 
@@ -20,6 +22,17 @@ def contradictions(document: Document, outline: Outline) -> Iterator[Flaw]:
         yield from _reached(document, outline, name)
         yield from _timed(document, outline, name)
         yield from _secret(document, name, service)
+    for name in outline.resources:
+        version = mapping(mapping(document.value, "resources"), name).get("version")
+        if isinstance(version, int | float) and not isinstance(version, bool):
+            yield from _version(document, ("resources", name, "version"))
+
+
+def _version(document: Document, path: Path) -> Iterator[Flaw]:
+    """A number is taken as it is written, and not everything that YAML reads as one is a version: `.5`, `+1`."""
+    written, (problem, fix) = document.written.get(path), NO_VERSION
+    if written is not None and not re.fullmatch(VERSION, written, re.ASCII):
+        yield document.flaw(path, f"{subject(path)} {problem}", fix)
 
 
 def _made(document: Document, name: str, service: Raw) -> Iterator[Flaw]:

@@ -217,9 +217,10 @@ ResourceName = Annotated[str, *_text(_NAME, "is not a name that a resource can h
 EnvironmentName = Annotated[str, *_text(_NAME, "is not a name that an environment can have", _NAMES.format(32))]
 Chosen = Annotated[str, *_text(_NAME, "is not a name that an operator can have given", _NAMES.format(32))]
 """A size or a backup policy: its name is the operator's."""
+VERSION, NO_VERSION = r"\w[\w.-]{0,127}", ("is not a version", "write it like `16` or `16.4-alpine`")
 Version = Annotated[
     str | int | float,
-    BeforeValidator(_matches(r"\w[\w.-]{0,127}", "is not a version", "write it like `16` or `16.4-alpine`")),
+    BeforeValidator(_matches(VERSION, *NO_VERSION)),
     WithJsonSchema({"type": ["string", "number"]}),
 ]
 Timetable = Annotated[str, BeforeValidator(_timetable)]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from previewbot.core.blueprint import Blueprint
 from tests.wire.blueprint.stack import flaws, read
 
 BROKEN = sorted((Path(__file__).parent / "broken").glob("*.yaml"))
@@ -28,3 +29,12 @@ def test_hundreds_of_services_in_a_circle_are_a_few_short_flaws() -> None:
     assert isinstance(found, tuple)
     assert any("s0 → s1 → " in flaw.problem for flaw in found)
     assert all(len(flaw.problem) < 200 for flaw in found)
+
+
+@pytest.mark.parametrize("version", [".10", "+1", "-1", "1e+5"])
+def test_a_number_that_is_no_version_is_told_where_it_stands(version: str) -> None:
+    text = f"version: 1\nservices: {{web: {{build: .}}}}\nresources:\n  db: {{type: postgres, version: {version}}}\n"
+    found = read(text)
+    assert not isinstance(found, Blueprint)
+    told = [(each.line, each.column, each.problem) for each in found]
+    assert told == [(4, 33, "`version` in resource `db` is not a version")]
