@@ -132,9 +132,10 @@ def list_environments(
         return
     table = [("PULL REQUEST", "STATE", "COMMIT", "AGE", "URL", "WHY")]
     table += [
-        (f"{each.repository}#{each.number}", each.state, (each.commit or "")[:7], each.age, each.url or "-", each.why)
+        (f"{each.repository}#{each.number}", each.state, (each.commit or "-")[:7], each.age or "-", each.url or "-",
+         each.why)
         for each in rows
-    ]
+    ]  # fmt: skip
     widths = [max(len(line[column]) for line in table) for column in range(5)]
     for line in table:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from previewbot.adapters.store import open_store
+from previewbot.core.ids import Key
+from previewbot.core.model import Reason, Record, ServiceLine, State, Status
 from previewbot.demo import machine, sample
 from previewbot.demo.stage import staged
 from previewbot.demo.story import Visitor, until
@@ -101,6 +106,63 @@ def test_an_empty_list_says_what_to_do(tmp_path: Path) -> None:
     assert "schema" in run("migrate", "--config", "c.yaml", cwd=tmp_path).stdout
     assert "Open a pull request" in run("list", "--config", "c.yaml", cwd=tmp_path).stdout
     assert json.loads(run("list", "--json", "--config", "c.yaml", cwd=tmp_path).stdout) == []
+
+
+def remember(folder: Path, *records: Record) -> None:
+    """Put environments into the database of ``CONFIG``."""
+
+    async def save() -> None:
+        async with open_store(f"sqlite+aiosqlite:///{folder / 'state/previewbot.db'}") as store:
+            for each in records:
+                await store.save(each)
+
+    (folder / "c.yaml").write_text(CONFIG)
+    (folder / "state").mkdir(mode=0o700)
+    asyncio.run(save())
+
+
+def cells(printed: str) -> list[list[str]]:
+    """What stands under each heading of a table."""
+    head, *rows = printed.splitlines()
+    starts = [found.start() for found in re.finditer(r"(?:^|(?<=  ))\S", head)]
+    places = list(zip(starts, [*starts[1:], None], strict=True))
+    return [[line[start:end].strip() for start, end in places] for line in (head, *rows)]
+
+
+def test_every_environment_has_a_line_with_its_state_commit_age_url_and_reason(tmp_path: Path) -> None:
+    now, url = datetime.now(UTC), "http://pr-1-shop.localhost:8080"
+    ready = Status(State.READY, Reason.SERVING, now, "a" * 40, (ServiceLine("web", url, "ready", "reused"),))
+    failed = Status(State.FAILED, Reason.CRASHED, now, "b" * 40, detail="service **api** exits\n\x1b[31mwith code 1")
+    fork = Status(State.SKIPPED, Reason.FORK, now, detail="someone/shop")
+    remember(
+        tmp_path,
+        Record(Key(7, 1), "acme/shop", "shop", ready, commit="a" * 40, created_at=now - timedelta(minutes=5)),
+        Record(Key(7, 22), "acme/shop", "shop", failed, commit="b" * 40, created_at=now - timedelta(hours=3)),
+        Record(Key(7, 3), "acme/shop", None, fork),
+        Record(Key(8, 5), "acme/longer-name", "x", Status(State.GONE, Reason.MERGED, now), created_at=now),
+        Record(Key(9, 4), "acme/new"),
+    )
+    done = run("list", "--config", "c.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    head, *rows = cells(done.stdout)
+    assert head == ["PULL REQUEST", "STATE", "COMMIT", "AGE", "URL", "WHY"]
+    assert sorted(rows) == [
+        ["acme/new#4", "unknown", "-", "-", "-", "never looked at"],
+        ["acme/shop#1", "ready", "aaaaaaa", "5 min", url, "it serves"],
+        ["acme/shop#22", "failed", "bbbbbbb", "3 h", "-", "it does not stay up (service api exits [31mwith code 1)"],
+        ["acme/shop#3", "skipped", "-", "-", "-", "it comes from a fork (someone/shop)"],
+    ]
+    _, *rows = cells(run("list", "--all", "--config", "c.yaml", cwd=tmp_path).stdout)
+    assert len(rows) == 5
+    assert ["acme/longer-name#5", "gone", "-", "0 min", "-", "the pull request was merged"] in rows
+
+
+def test_a_list_of_nothing_but_what_is_gone_says_what_to_do(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    remember(tmp_path, Record(Key(8, 5), "acme/shop", "x", Status(State.GONE, Reason.MERGED, now)))
+    done = run("list", "--config", "c.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "No environments. Open a pull request in a repository where the App is installed.\n"
 
 
 def test_serve_without_its_key_says_what_is_missing(tmp_path: Path) -> None:
