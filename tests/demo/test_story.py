@@ -13,7 +13,15 @@ from pathlib import Path
 import docker
 import pytest
 
+from previewbot.demo.story import saw_no_drop
 from tests.cluster.state import Cluster
+
+
+@pytest.mark.parametrize(
+    ("asked", "failed", "saw"), [(50, [], True), (49, [], False), (0, [], False), (500, ["502"], False)]
+)
+def test_nothing_was_dropped_only_for_a_visitor_who_asked_often(asked: int, failed: list[str], saw: bool) -> None:
+    assert saw_no_drop(asked, failed, seconds=10) is saw
 
 
 @pytest.mark.engine
@@ -90,7 +98,7 @@ def _see_all(folder: Path, *options: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for seen in ("the URL serves the new commit", "requests was dropped meanwhile", "nothing of it is left"):
+    for seen in ("the comment says Building", "the URL serves the new commit", "was dropped", "nothing of it is left"):
         assert seen in done.stdout
     assert "All of it was seen to be true." in done.stdout
 
