@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import httpx
 import pytest
 
 from previewbot.demo.github.pages import markdown
+from previewbot.demo.machine import quiet
+from previewbot.demo.stage import listening, open_shop, serving_github
 from tests.fixtures.github import Shop
 
 
@@ -31,6 +37,42 @@ async def test_a_pull_request_is_opened_pushed_to_commented_labelled_and_closed_
             assert (await browser.post(f"{here}/{act}")).status_code == 200
             assert pull.state == state
         assert (await browser.post(f"{here}/unheard-of")).status_code == 404
+
+
+async def told(stream: httpx.Response) -> AsyncIterator[str]:
+    """What a page that follows is told, event by event."""
+    lines: list[str] = []
+    async for line in stream.aiter_lines():
+        if line.startswith("data:"):
+            lines.append(line.removeprefix("data:").removeprefix(" "))
+        elif not line and lines:
+            yield "\n".join(lines)
+            lines = []
+
+
+async def test_a_change_is_on_an_open_page_at_once_without_a_reload(tmp_path: Path) -> None:
+    with listening() as listener:
+        async with serving_github(tmp_path, listener, quiet) as github, asyncio.timeout(20):
+            shop = await open_shop(github)
+            pull = await github.open_pull(shop, author="alice", title="x", files={"web/greeting.txt": "one\n"})
+            here = f"/acme/shop/pull/{pull.number}"
+            async with (
+                httpx.AsyncClient(base_url=github.base_url, trust_env=False) as browser,
+                browser.stream("GET", f"{here}/live") as stream,
+            ):
+                assert stream.headers["content-type"].startswith("text/event-stream")
+                page = told(stream)
+                before = await anext(page)
+                assert before.strip() in (await browser.get(here)).text, "what it is told is what a reload shows"
+                assert "No comments yet." in before
+                async with asyncio.timeout(2):  # sooner than a page looks by itself
+                    await browser.post(f"{here}/comment", data={"body": "First line\n\nand `another`"})
+                    after = await anext(page)
+                    assert "<p>First line</p>" in after
+                    assert "<code>another</code>" in after
+                async with asyncio.timeout(2):
+                    github.close(shop, pull)
+                    assert ">Closed</span>" in await anext(page)
 
 
 @pytest.mark.parametrize(
