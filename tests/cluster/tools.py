@@ -127,14 +127,15 @@ def _compile(command: Sequence[str], module: str, say: Say, title: str) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         preexec_fn=_nice,  # noqa: PLW1509 - there is one thread
     )  # fmt: skip
-    assert process.stdout
     lines: list[str] = []
-    for line in process.stdout:
-        lines.append(line)
-        if time.monotonic() - said > _EVERY:
-            said = time.monotonic()
-            say(f"  {title}: {len(lines)} packages, {said - started:.0f} s")
-    if process.wait():
+    with process:
+        assert process.stdout
+        for line in process.stdout:
+            lines.append(line)
+            if time.monotonic() - said > _EVERY:
+                said = time.monotonic()
+                say(f"  {title}: {len(lines)} packages, {said - started:.0f} s")
+    if process.returncode:
         raise MachineError(f"{module} does not build:\n{''.join(lines[-15:])}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -56,23 +55,35 @@ _ROUTINGS = {
 _CLUSTER = [pytest.param(each, marks=pytest.mark.cluster) for each in _ROUTINGS]
 
 
+@dataclass(frozen=True)
+class Home:
+    """Where a cluster is, and how hosts are led in there."""
+
+    kubeconfig: Path
+    instance: str
+    routing: Routing
+
+
 @pytest.fixture(params=["fake", pytest.param("caddy", marks=pytest.mark.engine), *_CLUSTER])
-async def entrance(request: pytest.FixtureRequest) -> AsyncIterator[Entrance]:
-    async with _open(request) as made:
-        yield made
-
-
-@asynccontextmanager
-async def _open(request: pytest.FixtureRequest) -> AsyncIterator[Entrance]:
+def place(request: pytest.FixtureRequest) -> Street | Home | None:
+    """What a front door is made of. It is asked for here, since no coroutine may ask for what needs one itself."""
     if request.param == "fake":
-        yield Entrance(FakeFrontDoor())
-    elif request.param == "caddy":
+        return None
+    if request.param == "caddy":
         street: Street = request.getfixturevalue("street")
-        yield Entrance(street.door)
+        return street
+    kubeconfig, instance = (request.getfixturevalue(each) for each in ("kubeconfig", "instance"))
+    return Home(kubeconfig, instance, _ROUTINGS[request.param])
+
+
+@pytest.fixture
+async def entrance(place: Street | Home | None) -> AsyncIterator[Entrance]:
+    if place is None:
+        yield Entrance(FakeFrontDoor())
+    elif isinstance(place, Street):
+        yield Entrance(place.door)
     else:
-        kubeconfig: Path = request.getfixturevalue("kubeconfig")
-        options = replace(OPTIONS, routing=_ROUTINGS[request.param])
-        async with rig(kubeconfig, request.getfixturevalue("instance"), options) as made:
+        async with rig(place.kubeconfig, place.instance, replace(OPTIONS, routing=place.routing)) as made:
             targets = ("web-r1:8080", "web-r2:8080", "api-r1:9000")
             yield Entrance(made.front_door, targets, shares=False, runtime=made.runtime)
 

@@ -23,6 +23,7 @@ async def test_a_pull_request_is_opened_pushed_to_commented_labelled_and_closed_
         page = await browser.post("/acme/shop/pulls/new", data={"title": "By <hand>", "content": "one"})
         assert "By &lt;hand&gt;" in page.text
         pull = shop.repository.pulls[1]
+        assert f"from <code>{pull.head_ref}</code>" in page.text
         here = "/acme/shop/pull/1"
         await browser.post(f"{here}/push", data={"path": "index.html", "content": "two"})
         assert len(pull.commits) == 3

@@ -106,6 +106,7 @@ class Pages:
         return {
             "repository": repository,
             "pull": pull,
+            "head": self._github.state.repositories.get(pull.head_repository or 0),
             "bot": self._github.state.app.bot,
             "events": _events(pull),
             "deployments": _deployments(repository, pull),

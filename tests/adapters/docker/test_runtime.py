@@ -17,7 +17,7 @@ from previewbot.adapters.docker.engine import Engine
 from previewbot.adapters.docker.labels import Names
 from previewbot.adapters.docker.limits import MIB, Limits
 from previewbot.adapters.docker.runtime import DockerRuntime
-from previewbot.core.errors import Refused
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Instance, InstanceState, Removed, Running, ServiceSpec
 from tests.adapters.docker.conftest import Run
@@ -258,14 +258,14 @@ async def test_a_program_that_wants_too_much_memory_fails_for_that_reason(
     runtime.close()
 
 
-async def test_an_image_that_cannot_be_pulled_is_refused_by_its_name(
-    docker_runtime: DockerRuntime, digests: Mapping[str, str]
+@pytest.mark.parametrize(("reference", "kind"), [("localhost:1/nothing:7", Transient), ("Not A Name", Refused)])
+async def test_an_image_that_cannot_be_pulled_is_told_by_its_name(
+    docker_runtime: DockerRuntime, digests: Mapping[str, str], reference: str, kind: type[Exception]
 ) -> None:
-    for reference in ("localhost:1/nothing:7", "Not A Name"):
-        unavailable = replace(WEB, build=None, image=reference)
-        with pytest.raises(Refused, match=f"The image `{reference}` cannot be pulled") as refused:
-            await docker_runtime.start(release(KEY, "r1", unavailable), digests)
-        assert refused.value.reason == "image_unavailable"
+    unavailable = replace(WEB, build=None, image=reference)
+    with pytest.raises(kind, match=f"The image `{reference}` cannot be pulled") as told:
+        await docker_runtime.start(release(KEY, "r1", unavailable), digests)
+    assert not isinstance(told.value, Refused) or told.value.reason == "image_unavailable"
 
 
 async def test_an_image_that_is_there_is_run_by_its_name_without_a_pull(
