@@ -16,7 +16,6 @@ from previewbot.adapters.kubernetes.names import INSTANCE, KEY, RESOURCE
 from previewbot.core.stages import DESTROY_HOOK
 from previewbot.demo.github.state import Pull
 from previewbot.demo.ground import ClusterGround, EngineGround
-from previewbot.demo.stage import Stage
 from previewbot.demo.story import until
 from tests.stack.place import PATIENCE, Stack, stacked
 from tests.stack.servers import STACK
@@ -75,7 +74,7 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     status = await stack.get(other, "/status")
     assert status["visits"] == 1, "another preview has databases of its own"
     assert "NoSuchKey" in status["picture"], "and a bucket"
-    own, foreign = [await _databases(stack.stage, each) for each in (other, pull)]
+    own, foreign = [await _databases(stack, each) for each in (other, pull)]
     reached = {each: (await stack.get(other, f"/reach/{each}/5432"))["reached"] is True for each in own | foreign}
     assert reached == dict.fromkeys(own, True) | dict.fromkeys(foreign, False)
 
@@ -147,13 +146,13 @@ def _log_of(pull: Pull) -> str:
     return comment.partition("[log](")[2].partition(")")[0].rpartition("/")[2]
 
 
-async def _databases(stage: Stage, pull: Pull) -> set[str]:
+async def _databases(stack: Stack, pull: Pull) -> set[str]:
     """Every address at which a preview's database answers."""
-    ground = stage.ground
+    ground = stack.stage.ground
     if isinstance(ground, EngineGround):
         return {await asyncio.to_thread(_database, ground, pull)}
     assert isinstance(ground, ClusterGround)
-    asked = f"{INSTANCE}={stage.instance},{KEY}=pr-{stage.repository.id}-{pull.number},{RESOURCE}=db"
+    asked = f"{INSTANCE}={stack.stage.instance},{KEY}=pr-{stack.repository.id}-{pull.number},{RESOURCE}=db"
     (pod,) = (await ground.api.list(POD, labelSelector=asked)).things
     (service,) = (await ground.api.list(SERVICE, labelSelector=asked)).things
     return {pod["status"]["podIP"], service["spec"]["clusterIP"]}
