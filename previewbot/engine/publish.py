@@ -65,6 +65,17 @@ class Publisher:
     world: World
     policy: Policy
 
+    async def recall(self, pull: PullRequest | None, record: Record) -> Record:
+        """Find out what GitHub still shows of an environment that nothing is remembered of."""
+        if pull is None or record.status:
+            return record
+        try:
+            standing = await self.world.hub.standing(pull, environment=_environment(pull))
+        except Refused as refused:
+            log.warning("deployments not listed", env=str(record.key), why=refused.message)
+            return record
+        return replace(record, superseded=tuple(standing))
+
     async def publish(self, pull: PullRequest, ledger: Ledger) -> None:
         """Bring GitHub up to date with the status of the record, and put in the ledger what GitHub now shows.
 
@@ -114,9 +125,10 @@ class Publisher:
         try:
             if is_new and wanted is not DeploymentState.INACTIVE:
                 older = (record.deployment.id,) if record.deployment else ()
-                number = await self.world.hub.deploy(pull, environment=f"pr-{pull.key.number}")
+                number = await self.world.hub.deploy(pull, environment=_environment(pull))
                 made = Deployment(number, pull.head_commit, "")
-                record = replace(record, deployment=made, superseded=(*record.superseded, *older))
+                superseded = tuple(each for each in (*record.superseded, *older) if each != number)
+                record = replace(record, deployment=made, superseded=superseded)
             if record.deployment and record.deployment.state != wanted:
                 await self._report(pull, record.deployment.id, status, wanted)
                 record = replace(record, deployment=replace(record.deployment, state=str(wanted)))
@@ -189,5 +201,11 @@ def _is_silent(record: Record, status: Status) -> bool:
         return False
     if status.reason is Reason.NO_BLUEPRINT:
         return record.redeploy is None
-    # Where the record was lost, what is removed tells that there was something.
-    return status.state in (State.GONE, State.REMOVING) and record.created_at is None and not record.removed.total
+    # Where the record was lost, what is removed tells that there was something, and what GitHub still shows.
+    was_something = record.created_at or record.removed.total or record.superseded
+    return status.state in (State.GONE, State.REMOVING) and not was_something
+
+
+def _environment(pull: PullRequest) -> str:
+    """What GitHub calls the preview."""
+    return f"pr-{pull.key.number}"

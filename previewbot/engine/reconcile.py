@@ -57,9 +57,9 @@ class Reconciler:
         world = self.world
         record, pull, asks = await asyncio.gather(world.store.load(key), read_pull(world, key), world.store.asks(key))
         bell.commit = pull.head_commit if pull and pull.is_open else None
-        forbidden = await forbid(world, self.policy, pull)
-        record = _refresh(record, pull, touched_at)
         publisher = Publisher(world, self.policy)
+        forbidden, record = await asyncio.gather(forbid(world, self.policy, pull), publisher.recall(pull, record))
+        record = _refresh(record, pull, touched_at)
         asked = tuple(asks)
         if pull and asked:
             before = record.redeploy

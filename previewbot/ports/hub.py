@@ -90,6 +90,9 @@ class Hub(Protocol):
     async def deploy(self, pull: PullRequest, *, environment: str) -> int:
         """Find or create the deployment of the head commit to ``environment``, and return its id."""
 
+    async def standing(self, pull: PullRequest, *, environment: str) -> Sequence[int]:
+        """List the deployments of a pull request to ``environment`` that GitHub does not show as inactive."""
+
     async def report(
         self, repository: Repository, deployment: int, state: DeploymentState, *, url: str | None, log_url: str | None
     ) -> None:

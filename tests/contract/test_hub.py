@@ -134,6 +134,22 @@ async def test_one_deployment_for_a_commit_and_its_states(shop: Shop, hub: GitHu
     assert [(each.state, each.environment_url) for each in deployment.statuses] == [("success", "http://x")]
 
 
+async def test_deployments_that_are_not_inactive_are_found_and_only_ours(shop: Shop, hub: GitHubHub) -> None:
+    made = await opened(shop)
+    pull = await read(shop, hub, made)
+    ended = await hub.deploy(pull, environment="pr-1")
+    await hub.report(pull.repository, ended, DeploymentState.INACTIVE, url=None, log_url=None)
+    await shop.github.push(shop.repository, made, {"x": "2"})
+    pull = await read(shop, hub, made)
+    begun = await hub.deploy(pull, environment="pr-1")
+    assert await hub.standing(pull, environment="pr-1") == [begun]
+    await hub.report(pull.repository, begun, DeploymentState.FAILURE, url=None, log_url=None)
+    assert await hub.standing(pull, environment="pr-1") == [begun]
+    assert not await hub.standing(pull, environment="pr-10")
+    shop.repository.deployments[-1].payload = {"made": "by somebody's script"}
+    assert not await hub.standing(pull, environment="pr-1")
+
+
 async def test_reactions(shop: Shop, hub: GitHubHub) -> None:
     made = await opened(shop)
     comment = shop.github.comment(shop.repository, made, "alice", "/redeploy")
@@ -247,6 +263,7 @@ async def everything(shop: Shop, hub: GitHubHub, made: Pull) -> None:
     await hub.comment(pull, MARK, f"{MARK}\none", known=None, final=True)
     deployment = await hub.deploy(pull, environment="pr-1")
     await hub.report(pull.repository, deployment, DeploymentState.SUCCESS, url=None, log_url=None)
+    await hub.standing(pull, environment="pr-1")
 
 
 async def test_the_manifests_permissions_are_enough(shop: Shop, hub: GitHubHub) -> None:

@@ -323,6 +323,32 @@ async def test_orphans_of_a_lost_database_are_found_and_removed(city: Town) -> N
     assert (await city.observed(pull)).is_empty
 
 
+@pytest.mark.parametrize("machine", ["still has it", "was lost as well"])
+async def test_what_github_still_shows_of_a_lost_record_is_ended(city: Town, machine: str) -> None:
+    pull = await city.open()
+    first = pull.sha
+    if machine == "was lost as well":
+        await city.runtime.delete(city.key(pull))
+        await city.front_door.route(city.key(pull), {})
+    await city.store.forget(city.key(pull))
+    city.github.close(city.hosted, pull)
+    await city.settle()
+    assert city.deployment(first) == "inactive"
+    assert "**Preview removed** when the pull request was closed" in city.comment(pull)
+
+
+async def test_a_push_after_the_record_was_lost_ends_the_deployments_before_it_and_no_other(city: Town) -> None:
+    pull, other = await city.open(), await city.open(files={"web/x": "another"})
+    first = pull.sha
+    await city.store.forget(city.key(pull))
+    await city.say(pull, "alice", "/redeploy")
+    assert city.deployment(first) == "success", "the deployment of its own commit is found again"
+    await city.store.forget(city.key(pull))
+    await city.push(pull, {"web/x": "2"})
+    assert (city.deployment(first), city.deployment(pull.sha)) == ("inactive", "success")
+    assert city.deployment(other.sha) == "success"
+
+
 async def test_two_apps_of_one_name_get_hosts_of_their_own(city: Town) -> None:
     pull = await city.open()
     other = await city.github.create_repository("other/shop", {"Dockerfile": "FROM a\n"})

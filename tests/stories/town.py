@@ -126,7 +126,7 @@ class _Exposed:
 
 
 EXPOSED: Mapping[str, Collection[str]] = {
-    "hub": ("repository", "pull", "permission", "comment", "deploy", "report", "react"),
+    "hub": ("repository", "pull", "permission", "comment", "deploy", "standing", "report", "react"),
     "source": ("fetch", "read", "tree"),
     "builder": ("locate", "start", "cancel"),
     "runtime": ("observe", "prepare", "start", "run", "end_run", "tail", "remove", "remove_volumes", "delete"),

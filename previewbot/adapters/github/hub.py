@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -16,7 +17,14 @@ from previewbot.adapters.github.comments import Comments
 from previewbot.adapters.github.credentials import AppCredentials, AppDescription
 from previewbot.adapters.github.deliveries import never_arrived
 from previewbot.adapters.github.installed import Installed
-from previewbot.adapters.github.shapes import ChangedFile, DeliveryShape, DeploymentShape, PermissionShape, Pull
+from previewbot.adapters.github.shapes import (
+    ChangedFile,
+    DeliveryShape,
+    DeploymentShape,
+    DeploymentStatusShape,
+    PermissionShape,
+    Pull,
+)
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Permission, Person, PullRequest, Repository
@@ -38,6 +46,7 @@ _FILES = TypeAdapter(list[ChangedFile])
 _PERMISSION = TypeAdapter(PermissionShape)
 _DEPLOYMENT = TypeAdapter(DeploymentShape)
 _DEPLOYMENTS = TypeAdapter(list[DeploymentShape])
+_STATUSES = TypeAdapter(list[DeploymentStatusShape])
 _DELIVERIES = TypeAdapter(list[DeliveryShape])
 
 
@@ -133,10 +142,21 @@ class GitHubHub:
                 "required_contexts": [],
                 "transient_environment": True,
                 "production_environment": False,
-                "payload": {"pull_request": pull.key.number},
+                "payload": _payload(pull),
             }
             answer = await self._installed.call(pull.repository, "POST", "deployments", body=body)
             return answer.read(_DEPLOYMENT).id
+
+    async def standing(self, pull: PullRequest, *, environment: str) -> Sequence[int]:
+        """List the deployments of a pull request to ``environment`` that GitHub does not show as inactive."""
+        found: list[int] = []
+        async for answer in self._installed.listing(pull.repository, "deployments", environment=environment):
+            # Somebody else's may have the same environment, and no App's name.
+            ours = [
+                each for each in answer.read(_DEPLOYMENTS) if self._is_ours(each) and each.payload == _payload(pull)
+            ]
+            found += [each.id for each in ours if await self._is_standing(pull.repository, each.id)]
+        return found
 
     async def report(
         self, repository: Repository, deployment: int, state: DeploymentState, *, url: str | None, log_url: str | None
@@ -174,10 +194,26 @@ class GitHubHub:
         query = {"sha": pull.head_commit, "environment": environment}
         async for answer in self._installed.listing(pull.repository, "deployments", **query):
             for each in answer.read(_DEPLOYMENTS):
-                app = each.performed_via_github_app
-                if app is None or app.id in {None, self._installed.app_id}:
+                if self._is_ours(each):
                     return each.id
         return None
+
+    def _is_ours(self, deployment: DeploymentShape) -> bool:
+        app = deployment.performed_via_github_app
+        return app is None or app.id in {None, self._installed.app_id}
+
+    async def _is_standing(self, repository: Repository, deployment: int) -> bool:
+        path = f"deployments/{deployment}/statuses"
+        answer = await self._installed.call(repository, "GET", path, allow=_GONE)
+        if not answer.response.is_success:
+            return False
+        newest = answer.read(_STATUSES)[:1]
+        return not newest or newest[0].state != DeploymentState.INACTIVE
+
+
+def _payload(pull: PullRequest) -> Mapping[str, Any]:
+    """What a deployment tells of itself, and is known again by."""
+    return {"pull_request": pull.key.number}
 
 
 def _pull_request(repository: Repository, found: Pull) -> PullRequest:

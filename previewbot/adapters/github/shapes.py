@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -108,7 +108,15 @@ class DeploymentShape(Shape):
     """A deployment."""
 
     id: int
+    payload: dict[str, Any] | str | None = None
+    """What whoever made it said of it; anybody else's may have any form."""
     performed_via_github_app: AppReference | None = None
+
+
+class DeploymentStatusShape(Shape):
+    """A status of a deployment."""
+
+    state: str
 
 
 class PermissionShape(Shape):

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -103,6 +104,7 @@ class Deployment:
     ref: str
     environment: str
     created_at: datetime
+    payload: Any = field(default_factory=dict)
     statuses: list[DeploymentStatus] = field(default_factory=list)
 
 

@@ -87,6 +87,19 @@ async def test_a_deployment_of_another_app_is_left_alone() -> None:
     assert await hub(github).deploy(PULL, environment="pr-42-shop") == 2
 
 
+async def test_a_deployment_that_was_deleted_between_two_questions_stands_no_more() -> None:
+    github = Scripted()
+    mine = {"id": 1, "payload": {"pull_request": 42}}
+    others = [
+        {"id": 2, "payload": "text"},
+        {"id": 3},
+        {"id": 4, "performed_via_github_app": {"id": 99}} | mine | {"id": 4},
+    ]
+    github.on(f"GET {DEPLOYMENTS}", json([mine, *others]))
+    github.on(f"GET {DEPLOYMENTS}/1/statuses", json({}, 404))
+    assert await hub(github).standing(PULL, environment="pr-42") == []
+
+
 async def test_a_deployment_that_was_deleted_and_a_comment_that_is_gone_are_fine() -> None:
     github = Scripted()
     github.on(f"POST {DEPLOYMENTS}/3/statuses", json({}, 404))

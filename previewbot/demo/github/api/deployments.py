@@ -55,7 +55,12 @@ class Deployments:
             raise Problem(422, f"No ref found for: {ref}")
         sha = pull.sha if ref == pull.head_ref else ref
         made = Deployment(
-            next(self._state.ids), sha, ref, str(body.get("environment", "production")), self._state.now()
+            next(self._state.ids),
+            sha,
+            ref,
+            str(body.get("environment", "production")),
+            self._state.now(),
+            body.get("payload", {}),
         )
         repository.deployments.append(made)
         self._github.changed()

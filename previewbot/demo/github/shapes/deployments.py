@@ -19,7 +19,7 @@ class Deployments(Accounts):
             "sha": deployment.sha,
             "ref": deployment.ref,
             "task": "deploy",
-            "payload": {},
+            "payload": deployment.payload,
             "original_environment": deployment.environment,
             "environment": deployment.environment,
             "description": None,
