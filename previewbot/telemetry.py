@@ -33,14 +33,18 @@ def configure(*, format: str, level: str) -> None:
     """Set logging up for the whole process, on standard error: ``console``, ``json``, or ``auto`` by the terminal."""
     plain = format == "console" or (format == "auto" and sys.stderr.isatty())
     colours = plain and sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=colours) if plain else structlog.processors.JSONRenderer()
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+        if plain
+        else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if plain else [structlog.processors.format_exc_info]),
-            redact,  # after tracebacks became texts
+            structlog.processors.format_exc_info,
+            redact,  # after tracebacks became texts, which show no variable's value
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),

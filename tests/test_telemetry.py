@@ -62,6 +62,23 @@ def test_a_secret_is_hidden_wherever_it_slips_in(capsys: pytest.CaptureFixture[s
     assert said.count("git.test") >= 2
 
 
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_a_traceback_shows_neither_a_secret_nor_the_value_of_a_variable(
+    capsys: pytest.CaptureFixture[str], format: str
+) -> None:
+    configure(format=format, level="info")
+    words = "opensesame"
+    address = f"https://x:{words}@git.test"
+    try:
+        int(address)
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    said = capsys.readouterr().err
+    assert "ValueError" in said
+    assert "git.test" in said
+    assert words not in said
+
+
 @pytest.mark.parametrize(
     "text", ["http://localhost:8080/a@b", "http://[::1]:80/", "time 12:30 me@acme.test", "ghs_short"]
 )
