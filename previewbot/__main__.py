@@ -16,6 +16,7 @@ import typer
 
 from previewbot.cli.console import CONFIG, Config, Json, fail, guard, iso, load, named, read_blueprint, say
 from previewbot.cli.init import init
+from previewbot.cli.lean import without_finery
 from previewbot.cli.render import render
 from previewbot.cli.secrets import cli as secrets_cli
 
@@ -39,8 +40,9 @@ def main() -> None:
 @cli.command()
 def serve(config: Config = CONFIG) -> None:
     """Run previewbot: webhook door, worker, front door control and pages in one process."""
-    settings = load(config)
-    from previewbot import app, telemetry
+    with without_finery():
+        settings = load(config)
+        from previewbot import app, telemetry
     from previewbot.core.errors import Refused, Transient
     from previewbot.settings import Faulty
 

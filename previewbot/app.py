@@ -18,7 +18,7 @@ from previewbot.adapters.git import GitSource
 from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.adapters.secrets import LocalSecrets, ManagedSecrets, ParameterSecrets, make_key, read_key
-from previewbot.adapters.store import open_store
+from previewbot.adapters.store import migrate_apart, open_store
 from previewbot.core.blueprint import Filters
 from previewbot.core.cloud import Cloud
 from previewbot.core.desire import Address
@@ -112,6 +112,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Previewbot]:
     async with AsyncExitStack() as stack:
         hub = hub_of(settings)
         stack.push_async_callback(hub.aclose)
+        await migrate_apart(settings.database_url)
         store = await stack.enter_async_context(open_store(settings.database_url))
         source = GitSource(folder / "source", hub.credential)
         place = await stack.enter_async_context(open_place(settings, Tools(source, logs, clock)))

@@ -28,6 +28,7 @@ class Server(uvicorn.Server):
             host=host,
             port=port,
             http=cast("type[asyncio.Protocol]", partial(Hatch, site.door)),
+            ws="none",
             access_log=False,
             log_config=None,
             server_header=False,

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from previewbot.adapters.store.apart import migrate_apart
 from previewbot.adapters.store.database import Database
 from previewbot.adapters.store.history import SqlHistory
 from previewbot.adapters.store.inbox import SqlInbox
@@ -14,7 +15,7 @@ from previewbot.adapters.store.queue import SqlQueue
 from previewbot.adapters.store.records import SqlRecords
 from previewbot.ports import Store
 
-__all__ = ["describe", "look", "migrate", "open_store"]
+__all__ = ["describe", "look", "migrate", "migrate_apart", "open_store"]
 
 
 class SqlStore(SqlInbox, SqlQueue, SqlRecords, SqlHistory):

@@ -9,9 +9,10 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import URL, Connection, Table, event, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -20,13 +21,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Reason
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
 _BUSY = "PRAGMA busy_timeout = 10000"
 _SETTINGS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON")
 _HOPELESS = ("malformed", "not a database", "readonly database", "schema has changed")
 
 _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 
-Insert = sqlite.Insert | postgresql.Insert
+Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
 
 class Database:
@@ -67,7 +71,11 @@ class Database:
 
     def insert(self, table: Table) -> Insert:
         """Begin an insert that can say what happens to a row that exists."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        if self.is_sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - one machine with SQLite needs none of it
+
+        return postgresql.insert(table)
 
     async def describe(self) -> str:
         """Say in a line what this is, of which schema, and how sure a commit is to be on disk."""

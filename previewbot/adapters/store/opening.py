@@ -76,13 +76,23 @@ async def look(url: str) -> str:
     The same errors as ``open_store``, but for one that another previewbot holds.
     """
     parsed = parse(url)
-    file = _file(parsed)
+    described = f"{parsed.get_backend_name()}, {_of(await _schema_at(parsed))}"
+    return f"{described}, synchronous=FULL" if _file(parsed) else described
+
+
+async def is_newest(url: str) -> bool:
+    """Whether no migration is missing, without making anything; the same errors as ``look``."""
+    return await _schema_at(parse(url)) == _newest()
+
+
+async def _schema_at(url: URL) -> str | None:
+    file = _file(url)
     if file is not None:
-        return f"sqlite, {_of(await asyncio.to_thread(_read_schema, file))}, synchronous=FULL"
-    database = Database(parsed)
+        return await asyncio.to_thread(_read_schema, file)
+    database = Database(url)
     try:
         async with database.reading() as connection:
-            return f"{parsed.get_backend_name()}, {_of(await connection.run_sync(_schema))}"
+            return await connection.run_sync(_schema)
     finally:
         await database.close()
 
