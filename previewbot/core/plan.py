@@ -267,6 +267,8 @@ def _serve(situation: Situation, release: ReleaseSpec, running: Running, remembe
     if remembered and remembered.served_at:
         took = (remembered.served_at - remembered.triggered_at).total_seconds()
         status = replace(status, seconds=max(took, 0.0))
+    if remembered and remembered.took is not None:
+        status = replace(status, start_seconds=remembered.took.total_seconds())
     return Plan((), status)
 
 

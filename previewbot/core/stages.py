@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from previewbot.core.blueprint import Kind
-from previewbot.core.model import InstanceState, ReleaseSpec, Running, ServiceSpec
+from previewbot.core.model import (
+    BuildRecord,
+    InstanceState,
+    ReleaseRecord,
+    ReleaseSpec,
+    ReleaseState,
+    Running,
+    ServiceSpec,
+)
 
 DESTROY_HOOK = "hook.destroy"
 _WELL = (InstanceState.READY, InstanceState.DONE, InstanceState.LAID)
@@ -45,6 +54,17 @@ def early(release: ReleaseSpec, running: Running | None, images: Collection[str]
 def is_up(release: ReleaseSpec, running: Running, *, served: bool) -> bool:
     """Whether everything of a release is healthy, or over and ended well."""
     return all(_is_well(release, running, each.name) for each in _wanted(release, served=served))
+
+
+def start_time(record: ReleaseRecord | None, builds: Iterable[BuildRecord], now: datetime) -> timedelta | None:
+    """Say how long a release took to come up: from its first start, but not from before its last image was there.
+
+    ``None`` where it was not started to serve now, as one that served before a newer one did.
+    """
+    if record is None or record.state is not ReleaseState.STARTING:
+        return None
+    built = (each.finished_at for each in builds if each.finished_at)
+    return max(now - max((record.started_at, *built)), timedelta(0))
 
 
 def seeded(release: ReleaseSpec, running: Running | None) -> frozenset[str]:

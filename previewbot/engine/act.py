@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from previewbot.core import retry
+from previewbot.core import retry, stages
 from previewbot.core.actions import (
     Action,
     BidFarewell,
@@ -202,6 +202,7 @@ class Actor:
             before,
             state=ReleaseState.SERVING,
             served_at=now,
+            took=stages.start_time(situation.remembered(release.revision), situation.builds.values(), now),
             commit=release.commit,
             urls=release.urls,
             tries=0,
@@ -274,14 +275,16 @@ def _held(release: ReleaseSpec, record: ReleaseRecord, situation: Situation) -> 
 
 
 def _begun(release: ReleaseSpec, situation: Situation) -> ReleaseRecord:
+    before = situation.remembered(release.revision)
+    started_at = before.started_at if before and before.state is ReleaseState.STARTING else situation.now
     begun = ReleaseRecord(
         key=release.key,
         revision=release.revision,
         commit=release.commit,
         state=ReleaseState.STARTING,
         triggered_at=situation.record.triggered_at or situation.now,
-        started_at=situation.now,
+        started_at=started_at,
         urls=release.urls,
         seals=tuple(sorted(seal for each in release.services for seal in seals(each.sealed))),
     )
-    return retry.remember(begun, situation.remembered(release.revision))
+    return retry.remember(begun, before)

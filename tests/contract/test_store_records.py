@@ -68,6 +68,7 @@ RELEASE = ReleaseRecord(
     NOW,
     NOW + SECOND,
     served_at=NOW + 2 * SECOND,
+    took=SECOND * 1.5,
     urls={"web": "u", "api": "v"},
     reason="crashed",
     service="web",
@@ -111,6 +112,7 @@ STATUS = Status(
     4,
     repaired=True,
     parting="exits with code 3",
+    start_seconds=0.75,
 )
 RECORD = Record(
     ONE,

@@ -29,7 +29,7 @@ URL = "http://pr-42-shop.localhost:8080"
 GOOD = ReleaseRecord(KEY, "r1", OLDER, ReleaseState.SERVING, NOW, NOW, NOW, urls={"web": URL})
 WEB = ServiceLine("web", URL, "ready", "built in 6.0 s")
 API = ServiceLine("api", None, "ready", "reused, unchanged since `a81d0c4`")
-READY = Status(State.READY, Reason.SERVING, NOW, COMMIT, (WEB, API), seconds=13.6)
+READY = Status(State.READY, Reason.SERVING, NOW, COMMIT, (WEB, API), seconds=13.6, start_seconds=1.23)
 
 
 def say(status: Status) -> str:
@@ -40,7 +40,7 @@ def test_ready() -> None:
     assert (
         say(READY)
         == """<!-- previewbot:pr-7-42 -->
-**Preview is ready** · [pr-42-shop.localhost:8080](http://pr-42-shop.localhost:8080) · commit `3f9c2e1` · 14 s from push to URL · since 2026-11-23 14:03 UTC
+**Preview is ready** · [pr-42-shop.localhost:8080](http://pr-42-shop.localhost:8080) · commit `3f9c2e1` · 14 s from push to URL · started in 1.2 s · since 2026-11-23 14:03 UTC
 
 | service | | state | image |
 |---|---|---|---|

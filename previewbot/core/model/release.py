@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from previewbot.core.blueprint import Build, Health, Kind, Schedule
@@ -122,8 +122,11 @@ class ReleaseRecord:
     triggered_at: datetime
     """When the delivery that led to it was accepted."""
     started_at: datetime
+    """When its first program was begun."""
     served_at: datetime | None = None
     """When its URL first answered with it."""
+    took: timedelta | None = None
+    """How long it then took to come up, counted from when all its images were there."""
     urls: Mapping[str, str] = field(default_factory=dict)
     """Service name to URL."""
     reason: str | None = None

@@ -53,3 +53,5 @@ class Status:
     """The sweep found this, not a delivery."""
     parting: str | None = None
     """How the destroy hook failed of what is gone, where it did; ``log`` is what it said."""
+    start_seconds: float | None = None
+    """How much of ``seconds`` the release took to come up, once its images were there."""
