@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from previewbot.cli import generated
 from previewbot.cli.console import CONFIG, SECRETS, Config, Json, fail, guard, load, read_blueprint, say
 from previewbot.core.blueprint import PREVIEW
 
@@ -29,15 +30,26 @@ Name = Annotated[str, typer.Argument(help="The secret, as the blueprint names it
 Kind = Annotated[str, typer.Option(help="For which environments: preview, staging, production, ….")]
 Service = Annotated[str | None, typer.Option(help="For this service alone; else for every one that declares it.")]
 Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
+File = Annotated[
+    Path, typer.Option("--blueprint", help="The app's blueprint, if it is here: what it generates is not set.")
+]
+FILE = Path("previewbot.yaml")
 
 
 @cli.command("set")
 def put(  # noqa: PLR0917 - the signature is the command line's
-    app: App, name: Name, extra: Extra = None, kind: Kind = PREVIEW, service: Service = None, config: Config = CONFIG
-) -> None:
+    app: App, name: Name, extra: Extra = None, kind: Kind = PREVIEW, service: Service = None, config: Config = CONFIG,
+    file: File = FILE,
+) -> None:  # fmt: skip
     """Set a secret to what is on standard input, or typed where that is a terminal."""
     _no_value(extra)
-    _write(load(config), app, kind, _name(service, name), _given())
+    settings, wanted = load(config), _name(service, name)
+    _not_made(generated.in_blueprint(file, app, name), app, name)
+    _write(settings, app, kind, wanted, _given())
+    made = generated.in_previews(settings, app, name) if kind == PREVIEW else None
+    if made:
+        # Its blueprint may be about to change, so this is no reason to refuse.
+        typer.echo(f"Note: {made} While its blueprint has `generate`, what you set is not asked for.", err=True)
     say(f"{name} of {app} is set for {kind}. Running previews get it with their next push or `/redeploy`.")
 
 
@@ -50,6 +62,7 @@ def rotate(  # noqa: PLR0917 - the signature is the command line's
     kind: Kind = PREVIEW,
     service: Service = None,
     config: Config = CONFIG,
+    file: File = FILE,
 ) -> None:
     """Replace a secret that is set already, by what is on standard input or by one that is made."""
     from previewbot.core.secrets import Scope
@@ -57,11 +70,13 @@ def rotate(  # noqa: PLR0917 - the signature is the command line's
 
     _no_value(extra)
     wanted, settings = _name(service, name), load(config)
+    _not_made(generated.in_blueprint(file, app, name), app, name)
 
     async def is_set(settings: Settings) -> bool:
         return wanted in await _store(settings).versions(Scope(_checked(app), _checked(kind)))
 
     if not guard(is_set, settings, of=SECRETS):
+        _not_made(generated.in_previews(settings, app, name), app, name)
         fail(f"{name} of {app} is not set for {kind}.", "Only what is set can be rotated.", "previewbot secrets set …")
     value = vault.generate(generate) if generate else _given()
     _write(settings, app, kind, wanted, value)
@@ -70,17 +85,18 @@ def rotate(  # noqa: PLR0917 - the signature is the command line's
 
 @cli.command()
 def remove(  # noqa: PLR0917 - the signature is the command line's
-    app: App, name: Name, kind: Kind = PREVIEW, service: Service = None, config: Config = CONFIG
+    app: App, name: Name, kind: Kind = PREVIEW, service: Service = None, config: Config = CONFIG, file: File = FILE
 ) -> None:
     """Remove a secret. What runs keeps it until its next release, which then waits for it to be set."""
     from previewbot.core.secrets import Scope
 
-    wanted = _name(service, name)
+    wanted, settings = _name(service, name), load(config)
 
     async def run(settings: Settings) -> bool:
         return await _store(settings).remove(Scope(_checked(app), _checked(kind)), wanted)
 
-    if not guard(run, load(config), of=SECRETS):
+    if not guard(run, settings, of=SECRETS):
+        _not_made(generated.in_blueprint(file, app, name) or generated.in_previews(settings, app, name), app, name)
         fail(f"{name} of {app} was not set for {kind}.", "Nothing was removed.", f"previewbot secrets list {app}")
     say(f"{name} of {app} is removed for {kind}.")
 
@@ -111,7 +127,10 @@ def check(
     config: Config = CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Show which secret of a blueprint is set where and for which service, and what is missing; code 1 if any is."""
+    """Show which secret of a blueprint is set where, for which service, and what is missing; code 1 if any is.
+
+    What is set and never asked for, such as a name with a typing error, is shown as well.
+    """
     blueprint = read_blueprint("secrets check FILE", file, as_json=as_json)
     kinds = [kind] if kind else list(dict.fromkeys((PREVIEW, *blueprint.environments)))
 
@@ -135,16 +154,20 @@ def check(
 
 async def _look(store: Secrets, blueprint: Blueprint, kind: str) -> list[dict[str, str]]:
     from previewbot.core.references import secrets_needed
-    from previewbot.core.secrets import Scope, Versions, generated
+    from previewbot.core.secrets import Scope, Versions, asked
+    from previewbot.core.secrets import generated as made_of
 
     versions = Versions(await store.versions(Scope(blueprint.app, kind)))
-    made = {each.name for each in generated(blueprint)}
+    made = {each.name for each in made_of(blueprint)}
     rows = []
     for service, names in secrets_needed(blueprint).items():
         for name in names:
             seal = versions.seal(blueprint, service, name)
             state = "made by previewbot" if name in made else f"set ({seal.name.owner})" if seal else "missing"
             rows.append({"environment": kind, "service": service, "name": name, "state": state})
+    for stray in sorted(versions.shared.keys() - asked(blueprint)):
+        why = "made by previewbot" if stray.name in made else "no service here asks for it"
+        rows.append({"environment": kind, "service": stray.owner, "name": stray.name, "state": f"set in vain: {why}"})
     return rows
 
 
@@ -185,6 +208,12 @@ def _given() -> Value:
             code=2,
         )
     return Value(text)
+
+
+def _not_made(why: str | None, app: str, name: str) -> None:
+    """End where somebody says that a secret is made."""
+    if why:
+        fail(f"{name} of {app} is made by previewbot, and nobody sets it.", why, generated.ANOTHER, code=2)
 
 
 def _no_value(extra: list[str] | None) -> None:

@@ -7,11 +7,16 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from previewbot.adapters.aws import Account
+from previewbot.adapters.store import open_store
+from previewbot.core.ids import Key
+from previewbot.core.model import Record, ReleaseRecord, ReleaseState
+from previewbot.core.secrets import SHARED, Seal, SecretName
 
 _CONFIG = """\
 github: {app_id: 1, private_key_file: key.pem, webhook_secret_files: [secret]}
@@ -103,6 +108,52 @@ def test_the_check_tells_what_is_missing_where_before_anything_is_deployed(tmp_p
         ("production", "worker", "HOOK_KEY"): "missing",
     }
     assert "4 missing" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("set",), ("rotate", "--generate", "9"), ("remove",)])
+def test_what_previewbot_makes_is_not_set_by_anybody_and_the_blueprint_that_says_so_is_named(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    done = secrets(command[0], "shop", "SESSION_KEY", *command[1:], folder=tmp_path, given="hunter2")
+    assert done.returncode == 2
+    first, why, fix = done.stderr.splitlines()
+    assert first == "SESSION_KEY of shop is made by previewbot, and nobody sets it."
+    assert "previewbot.yaml says `generate: 32`: each environment gets one of its own." in why
+    assert "close the pull request and reopen it" in fix
+    assert "take `generate` out first" in fix
+    kept = tmp_path / "state" / "secrets.json"
+    assert not kept.exists() or json.loads(kept.read_text())["secrets"] == {}
+    assert secrets(*command, "shelf", "SESSION_KEY", folder=tmp_path, given="x").returncode != 2, "another app's"
+
+
+async def test_where_no_blueprint_is_at_hand_the_previews_tell_what_is_made(tmp_path: Path) -> None:
+    now, key = datetime.now(UTC), Key(7, 42)
+    seal = Seal(SecretName(SHARED, "SESSION_KEY"), "1", own=True)
+    served = ReleaseRecord(key, "r1", "c1", ReleaseState.SERVING, now, now, seals=(seal,))
+    (tmp_path / "state").mkdir()
+    async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'state' / 'previewbot.db'}") as store:
+        await store.save(Record(key, repository_name="acme/shop", app="shop"))
+        await store.save_release(served)
+    elsewhere = ("--blueprint", "nowhere.yaml")
+    for command in (("rotate", "--generate", "9"), ("remove",)):
+        done = secrets(*command, "shop", "SESSION_KEY", *elsewhere, folder=tmp_path)
+        assert done.returncode == 2
+        assert "acme/shop#42 runs with one that was made for it alone." in done.stderr
+    done = secrets("set", "shop", "SESSION_KEY", *elsewhere, folder=tmp_path, given="hunter2")
+    assert done.returncode == 0, "the blueprint may be about to change"
+    assert "what you set is not asked for" in done.stderr
+    assert not secrets("set", "shop", "STRIPE_KEY", *elsewhere, folder=tmp_path, given="hunter2").stderr
+
+
+def test_the_check_shows_what_is_set_in_vain(tmp_path: Path) -> None:
+    for name in ("SESSION_KEY", "STRIPE_KYE", "STRIPE_KEY"):
+        secrets("set", "shop", name, "--blueprint", "nowhere.yaml", folder=tmp_path, given="hunter2")
+    rows = json.loads(secrets("check", "--json", "--kind", "preview", folder=tmp_path).stdout)
+    assert [(each["service"], each["name"], each["state"]) for each in rows[-2:]] == [
+        ("shared", "SESSION_KEY", "set in vain: made by previewbot"),
+        ("shared", "STRIPE_KYE", "set in vain: no service here asks for it"),
+    ]
+    assert secrets("remove", "shop", "SESSION_KEY", folder=tmp_path).returncode == 0, "it can be taken away"
 
 
 @pytest.mark.parametrize(
