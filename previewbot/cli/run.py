@@ -46,7 +46,7 @@ async def run_job(settings: Settings, environment: str, service: str) -> Ended:
             tools = Tools(GitSource(folder / "source", hub.credential), LogFiles(folder / "logs"), clock)
             async with open_place(settings, tools) as place:
                 began = clock.now()
-                revision = await _serving(store, place.runtime, record.key, service)
+                revision = await _serving(store, place.runtime, record, service)
                 name = f"{began:%Y%m%d%H%M%S}"
                 await place.runtime.run(record.key, revision, service, name)
                 run = await _end_of(place.runtime, record.key, revision, Run(service, name, InstanceState.STARTING))
@@ -73,12 +73,15 @@ async def _find(records: Records, environment: str) -> Record:
     raise Refused(_REASON, f"{environment} has no environment; `previewbot list` shows those that there are.")
 
 
-async def _serving(records: Records, runtime: Runtime, key: Key, service: str) -> str:
+async def _serving(records: Records, runtime: Runtime, record: Record, service: str) -> str:
     """The revision that serves, if the job is laid with it."""
-    observed = await runtime.observe(key)
-    running = serving(await records.releases(key), observed)
-    jobs = running.runnable if running else ()
-    if running is None or service not in jobs:
+    observed = await runtime.observe(record.key)
+    running = serving(await records.releases(record.key), observed)
+    if running is None:
+        name = f"{record.repository_name}#{record.key.number}"
+        raise Refused(_REASON, f"Nothing of {name} serves now; `previewbot list --all` says why.")
+    jobs = running.runnable
+    if service not in jobs:
         there = f"there are {', '.join(jobs)}" if jobs else "there are none"
         raise Refused(_REASON, f"Nothing named `{service}` can be run there: {there}.")
     if running.is_running(service):
