@@ -12,6 +12,7 @@ from previewbot.wire.adoption.draft import (
     MOST,
     MOST_REPLICAS,
     MOST_WORDS,
+    TIMETABLE,
     VERSION,
     Draft,
     Left,
@@ -62,6 +63,8 @@ def adopt(files: Mapping[str, bytes], app: Node | None, draft: Draft) -> None:
         draft.left.append(Left(PROCFILE, line, f"service {quoted(name)}", f"a blueprint has at most {MOST} of them"))
     if not draft.services:
         draft.services["web"] = {"build": ".", "port": exposed_port(files.get("Dockerfile", b"")) or _PORT}
+    for each in app.entries("cron") if app is not None else ():
+        _cron(each, draft)
     own = {name: Variables(draft, name) for name in draft.services}
     if app is not None:
         _app(app, own, draft)
@@ -104,6 +107,18 @@ def _service(old: str, line: int, command: str, draft: Draft) -> None:
         draft.left.append(Left(PROCFILE, line, f"the name {quoted(old)}", f"it is {quoted(name)} here"))
 
 
+def _cron(node: Node, draft: Draft) -> None:
+    """One command with its timetable, in UTC as there."""
+    given = node.pairs() if node.is_mapping else {}
+    command, schedule = (given[key].text if key in given else "" for key in ("command", "schedule"))
+    words = shell(command) if command and not secrecy.in_command([command]) else None
+    if words is None or not fits(TIMETABLE, schedule) or len(draft.services) >= MOST:
+        draft.left.append(Left(APP, node.line, "an entry of `cron`", "write it as a service with a `schedule`"))
+        return
+    made: Plain = {"kind": "cron", "build": ".", "command": words, "schedule": schedule}
+    draft.services[draft.called("cron")] = made
+
+
 def shell(command: str) -> list[str] | None:
     """A command that a shell would run, as words for a blueprint: through a shell where it needs one."""
     if not _SHELL.search(command):
@@ -139,7 +154,7 @@ def _app(app: Node, own: Mapping[str, Variables], draft: Draft) -> None:
     for name, each in formation.pairs().items() if formation is not None else ():
         _formation(name, each, draft)
     for key, each in app.pairs().items():
-        if key not in ("addons", "env", "scripts", "formation", "$schema") and not each.is_null:
+        if key not in ("addons", "env", "scripts", "formation", "cron", "$schema") and not each.is_null:
             draft.left.append(Left(APP, each.line, quoted(key), _WHY.get(key, _TALK)))
 
 

@@ -71,7 +71,11 @@ APP_JSON = b"""{
 \t},
 \t"scripts": {"postdeploy": "rake db:seed", "pr-predestroy": "rake bye", "test": "rake"},
 \t"formation": {"worker": {"quantity": 2, "size": "basic"}},
-\t"buildpacks": [{"url": "heroku/ruby"}]
+\t"buildpacks": [{"url": "heroku/ruby"}],
+\t"cron": [
+\t\t{"command": "rake nightly", "schedule": "0 1 * * *"}, {"command": "API_TOKEN=hunter2 x", "schedule": "0 1 * * *"},
+\t\t{"command": "rake often", "schedule": "@daily"}
+\t]
 }
 """
 

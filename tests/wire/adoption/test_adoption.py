@@ -121,7 +121,12 @@ def test_what_has_no_place_in_a_blueprint_is_told_with_its_line(line: str) -> No
 
 def test_a_procfile_with_app_json_is_carried_over() -> None:
     blueprint, found = adopted(REPOSITORIES["heroku"])
-    web, worker, bad = blueprint.services
+    web, worker, bad, cron = blueprint.services
+    assert (cron.name, cron.kind, cron.command) == ("cron", Kind.CRON, ("rake", "nightly"))
+    assert cron.schedule is not None
+    assert cron.schedule.cron == "0 1 * * *"
+    assert cron.env == web.env
+    assert sum(each.what == "an entry of `cron`" for each in found.left) == 2
     assert (web.name, web.port, web.command) == ("web", 8080, ("sh", "-c", "bundle exec puma -p $${PORT:-3000}"))
     assert (worker.kind, worker.command, worker.replicas) == (Kind.WORKER, ("sidekiq", "-C", "config/sidekiq.yml"), 2)
     assert (bad.name, bad.command) == ("bad-one", None)
