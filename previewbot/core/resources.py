@@ -92,6 +92,9 @@ KITS: Mapping[ResourceType, Kit] = {
             "MYSQL_ROOT_PASSWORD": _PLACE,
             "MYSQL_ROOT_HOST": "localhost",
         },
+        # With what it counts of itself, its first start needs more memory than a container may use by default, and one
+        # that is killed in its first start is ready after the next, without a user.
+        ("mysqld", "--performance-schema=OFF"),
     ),
     ResourceType.REDIS: Kit(
         "redis",

@@ -34,6 +34,12 @@ def test_of_mysql_root_has_a_password_that_can_be_hidden_and_is_nobody_from_outs
     assert made.env["MYSQL_ROOT_HOST"] == "localhost"
 
 
+def test_mysql_is_started_such_that_it_fits_into_the_usual_memory() -> None:
+    """A real one of 9.7 in the official image's entrypoint was killed in its first start in 512 MiB without this."""
+    made = _server(ResourceType.MYSQL)
+    assert made.command == ("mysqld", "--performance-schema=OFF")
+
+
 @pytest.mark.parametrize("type_", SERVERS)
 def test_an_operators_own_image_is_used_in_the_version_that_the_app_asks_for(type_: ResourceType) -> None:
     shelf = Shelf({type_: "registry.example.com:5000/own/image"})

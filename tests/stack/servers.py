@@ -42,6 +42,7 @@ _MYSQL = """\
 set -eu
 data=/var/lib/mysql
 if [ "$1" = mysqld ]; then
+  shift
   if [ ! -d $data/mysql ]; then
     host=${MYSQL_ROOT_HOST:-%}
     umask 077
@@ -58,9 +59,9 @@ FLUSH PRIVILEGES;
 CREATE USER 'root'@'$host' IDENTIFIED BY '$MYSQL_ROOT_PASSWORD';
 GRANT ALL ON *.* TO 'root'@'$host' WITH GRANT OPTION;
 END
-    } | mariadbd --no-defaults --datadir=$data --bootstrap
+    } | mariadbd --no-defaults --datadir=$data --bootstrap "$@"
   fi
-  exec mariadbd --no-defaults --datadir=$data --socket=/tmp/mysqld.sock --pid-file=/tmp/mysqld.pid
+  exec mariadbd --no-defaults --datadir=$data --socket=/tmp/mysqld.sock --pid-file=/tmp/mysqld.pid "$@"
 fi
 exec "$@"
 """
