@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from previewbot.core.blueprint import Flaw
+from previewbot.wire.blueprint.habits import instead
 from previewbot.wire.blueprint.shape import (
     LIST,
     MAPPING,
@@ -37,7 +38,7 @@ def translate(document: Document, error: ErrorDetails) -> Flaw:
         case "extra_forbidden" if path[:1] == ("environments",):
             return _unlike(document, path)
         case "extra_forbidden":
-            fix = suggest(path[-1], _shape_at(path[:-1]).model_fields)
+            fix = instead(path) or suggest(path[-1], _shape_at(path[:-1]).model_fields)
             return document.flaw(path, f"unknown key {subject(path)}", fix, key=True)
         case "missing":
             return document.flaw(path, f"{subject(path)} is missing", _MISSING.get(path, "add it"))
