@@ -38,6 +38,8 @@ class Stack:
     files: Mapping[str, str]
     """The app's, by their paths."""
     cluster: Cluster | None
+    before: frozenset[str]
+    """What an engine had before anything ran: a volume without a label would not be ours to count."""
 
     async def open(self, **changes: str) -> Pull:
         """Open a pull request, and wait until it is ready; ``words="x"`` changes the file of that name."""
@@ -92,7 +94,10 @@ class Stack:
     async def is_empty(self) -> bool:
         """Whether nothing of any environment is left: of what runs, and of what is secret."""
         kept = json.loads((self.stage.folder / "state" / "secrets.json").read_text())["secrets"]
-        return not kept and await self.stage.is_empty() and not await asyncio.to_thread(self._left_in_cluster)
+        if kept or not await self.stage.is_empty():
+            return False
+        there = await asyncio.to_thread(_everything, self.stage)
+        return there <= self.before and not await asyncio.to_thread(self._left_in_cluster)
 
     def _left_in_cluster(self) -> Sequence[str]:
         """List what is left where namespaces are gone: each kind by itself, and the volumes, which are in none."""
@@ -129,7 +134,19 @@ async def stacked(
         files = _read(Path(__file__).parent / "apps" / app)
         repository = await stage.github.create_repository(f"acme/{app}", dict(files))
         stage.github.allow(repository, "alice", "write")
-        yield Stack(stage, repository, files, cluster)
+        yield Stack(stage, repository, files, cluster, await asyncio.to_thread(_everything, stage))
+
+
+def _everything(stage: Stage) -> frozenset[str]:
+    """Every container, network and volume of an engine, whoever made it."""
+    if not isinstance(stage.ground, EngineGround):
+        return frozenset()
+    client = stage.ground.client()
+    try:
+        things = [each["Id"] for each in (*client.containers(all=True), *client.networks())]
+        return frozenset((*things, *(each["Name"] for each in client.volumes()["Volumes"] or ())))
+    finally:
+        client.close()
 
 
 def _read(app: Path) -> Mapping[str, str]:

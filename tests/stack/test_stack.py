@@ -17,8 +17,10 @@ from previewbot.core.stages import DESTROY_HOOK
 from previewbot.demo.github.state import Pull
 from previewbot.demo.ground import ClusterGround, EngineGround
 from previewbot.demo.story import until
+from tests.fixtures.traces import where
 from tests.stack.place import PATIENCE, Stack, stacked
 from tests.stack.servers import STACK
+from tests.stack.traces import traces
 
 _GROUNDS = [
     pytest.param("docker", marks=pytest.mark.engine),
@@ -64,6 +66,7 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     assert (status["picture"], status["notes"]) == (["a cat", "text/plain"], ["sold"])
 
     await _runs_its_job(stack, pull)
+    await _tells_nobody(stack, pull)
 
     broken = stack.files["previewbot.yaml"].replace("shop, migrate", "shop, fail")
     await stack.push(pull, blueprint=broken)
@@ -74,9 +77,11 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     status = await stack.get(other, "/status")
     assert status["visits"] == 1, "another preview has databases of its own"
     assert "NoSuchKey" in status["picture"], "and a bucket"
-    own, foreign = [await _databases(stack, each) for each in (other, pull)]
-    reached = {each: (await stack.get(other, f"/reach/{each}/5432"))["reached"] is True for each in own | foreign}
-    assert reached == dict.fromkeys(own, True) | dict.fromkeys(foreign, False)
+    own, foreign = [await _servers(stack, each) for each in (other, pull)]
+    assert len(own) == len(foreign) >= len(PORTS)
+    both = sorted(own | foreign)
+    reached = await asyncio.gather(*(stack.get(other, f"/reach/{each}") for each in both))
+    assert {each for each, found in zip(both, reached, strict=True) if found["reached"] is True} == own
 
     await _share_no_credential(stack, other, pull)
 
@@ -98,6 +103,17 @@ async def _runs_its_job(stack: Stack, pull: Pull) -> None:
     stack.stage.github.comment(stack.repository, pull, "alice", "/run restock")
     wanted = ("**restock** failed: it exits with code 1", "already exists")
     await until("the answer", lambda: _answered(pull, *wanted), patience=30)
+
+
+async def _tells_nobody(stack: Stack, pull: Pull) -> None:
+    """What it was given to know is nowhere but in what declares it."""
+    values = (await stack.get(pull, "/credentials")).values()
+    left = await asyncio.to_thread(traces, stack)
+    assert {name: where(each, among=left) for name, each in enumerate(values)} == {n: [] for n in range(len(values))}
+    ground = ("objects",) if stack.cluster else ("containers", "networks", "volumes", "images", "history")
+    for name in ("comments", "deployments", "previewbot.log", "state/previewbot.db", "state/secrets.json", *ground):
+        assert len(left[name]) > 100, f"{name} tells something"
+    assert where("•••", among={"comments": left["comments"]}), "what was said with one in it is shown"
 
 
 async def _share_no_credential(stack: Stack, one: Pull, other: Pull) -> None:
@@ -146,29 +162,35 @@ def _log_of(pull: Pull) -> str:
     return comment.partition("[log](")[2].partition(")")[0].rpartition("/")[2]
 
 
-async def _databases(stack: Stack, pull: Pull) -> set[str]:
-    """Every address at which a preview's database answers."""
+PORTS = {"db": 5432, "ledger": 5432, "cache": 6379, "pictures": 7070, "orders": 9324}
+"""Where each of its servers listens."""
+
+
+async def _servers(stack: Stack, pull: Pull) -> set[str]:
+    """Every place at which a preview's servers answer: ``10.0.0.7/5432``."""
     ground = stack.stage.ground
     if isinstance(ground, EngineGround):
-        return {await asyncio.to_thread(_database, ground, pull)}
+        return await asyncio.to_thread(_in_engine, ground, pull)
     assert isinstance(ground, ClusterGround)
-    asked = f"{INSTANCE}={stack.stage.instance},{KEY}=pr-{stack.repository.id}-{pull.number},{RESOURCE}=db"
-    (pod,) = (await ground.api.list(POD, labelSelector=asked)).things
-    (service,) = (await ground.api.list(SERVICE, labelSelector=asked)).things
-    return {pod["status"]["podIP"], service["spec"]["clusterIP"]}
+    found = set()
+    for name, port in PORTS.items():
+        asked = f"{INSTANCE}={stack.stage.instance},{KEY}=pr-{stack.repository.id}-{pull.number},{RESOURCE}={name}"
+        (pod,) = (await ground.api.list(POD, labelSelector=asked)).things
+        (service,) = (await ground.api.list(SERVICE, labelSelector=asked)).things
+        found |= {f"{pod['status']['podIP']}/{port}", f"{service['spec']['clusterIP']}/{port}"}
+    return found
 
 
-def _database(ground: EngineGround, pull: Pull) -> str:
-    """The address of a preview's database on its own network."""
+def _in_engine(ground: EngineGround, pull: Pull) -> set[str]:
+    """The same for each on its preview's own network."""
     client = ground.client()
     try:
-        (found,) = [
-            each
-            for each in client.containers(filters={"label": ["previewbot.resource=db"]})
+        found = {
+            each["Labels"]["previewbot.resource"]: each["NetworkSettings"]["Networks"].values()
+            for each in client.containers(filters={"label": ["previewbot.resource"]})
             if each["Labels"]["previewbot.key"].endswith(f"-{pull.number}")
-        ]
-        (network,) = found["NetworkSettings"]["Networks"].values()
-        return str(network["IPAddress"])
+        }
+        return {f"{network['IPAddress']}/{PORTS[name]}" for name, networks in found.items() for network in networks}
     finally:
         client.close()
 
