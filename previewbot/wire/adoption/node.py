@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from previewbot.core.blueprint import Flaw
@@ -96,12 +98,23 @@ class Node:
 
 def read(raw: bytes, file: str) -> Node:
     """Read a YAML file, or JSON, which is YAML but for its tabs and its halves of characters; ``Misshapen``."""
-    if file.endswith(".json"):
-        raw = _as_yaml(raw)
-    document = load(raw, file)
+    is_json = file.endswith(".json")
+    document = load(_as_yaml(raw) if is_json else raw, file)
     if document.flaws:
-        raise Misshapen(document.flaws[0])
+        flaw = document.flaws[0]
+        raise Misshapen(_as_json(raw, flaw) if is_json else flaw)
     return Node(document, (), document.value)
+
+
+def _as_json(raw: bytes, flaw: Flaw) -> Flaw:
+    """The same in the words of JSON, where it is none."""
+    with contextlib.suppress(UnicodeDecodeError, RecursionError):
+        try:
+            json.loads(raw)
+        except json.JSONDecodeError as error:
+            said = f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+            return replace(flaw, line=error.lineno, column=error.colno, problem=said)
+    return flaw
 
 
 def _as_yaml(raw: bytes) -> bytes:

@@ -224,7 +224,7 @@ _BOMB = b"a: &a [x, x, x, x, x, x, x, x, x, x]\n" + b"".join(
         ({"compose.yaml": b"- 1"}, "compose.yaml:1:1: `the file` must be keys and values here"),
         ({"render.yaml": b"services: [{type: web}]"}, "render.yaml:1:12: `services` must be something with a `name`"),
         ({"app.json": b'{"env": []}'}, "app.json:1:9: `env` must be keys and values here"),
-        ({"app.json": b'{"env": '}, "app.json:1:9: this is not YAML"),
+        ({"app.json": b'{"env": '}, "app.json:1:9: this is not JSON: expecting value"),
         ({"Procfile": b"web: x\nno command"}, "Procfile:2:1: this is not `name: command`"),
         ({"Procfile": b"web: " + b"x" * 10_000_000}, "Procfile:1:1: the file is larger than 256 KiB"),
         ({}, "nothing in it says what runs"),
