@@ -39,6 +39,8 @@ def instead(path: Path) -> str | None:
             return _OF_THE_FILE.get(key)
         case ("services", _, str(key)):
             return _OF_A_SERVICE.get(key)
+        case ("secrets", _, "value" | "default" | "from"):
+            return "leave it out and take another value: who runs previewbot sets it by `previewbot secrets set`"
         case ("resources", _, str(key)):
             return _OF_A_RESOURCE.get(key)
         case _:

@@ -20,6 +20,7 @@ from previewbot.wire.blueprint.texts import (
     Chosen,
     Domain,
     EnvironmentName,
+    FileGlobs,
     Globs,
     OnOrOff,
     OwnVariable,
@@ -89,7 +90,11 @@ class PreviewsShape(Shape):
         None, max_length=50, description="The label that forbids one; empty for none.", examples=["no-preview"]
     )
     branches: Globs | None = Field(None, description="Globs of base branches; empty for all.", examples=[["main"]])
-    paths: Globs | None = Field(None, description="Globs of changed files; empty for all.", examples=[["web/**"]])
+    paths: FileGlobs | None = Field(
+        None,
+        description="Globs of changed files, where `*` stands for anything, `/` included; empty for all.",
+        examples=[["web/**"]],
+    )
 
 
 LIST, MAPPING = "a list", "keys and values"

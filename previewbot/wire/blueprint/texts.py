@@ -65,6 +65,15 @@ def _file_inside(value: object) -> object:
     return path
 
 
+def _changed(value: object) -> object:
+    """A glob of changed files: git names each from the root, without ``./``, and never a folder."""
+    if isinstance(value, str) and value.startswith("!"):
+        raise no("leaves nothing out", "name what needs a preview instead")
+    if isinstance(value, str) and (value.startswith(("/", "./", "../")) or value.endswith("/")):
+        raise no("is no changed file's name", "write it from the root of the repository, as in `web/**`")
+    return value
+
+
 def split_words(text: str) -> list[str]:
     """Split a command as a shell would; ``ValueError`` where quotes are not closed."""
     return shlex.split(text)
@@ -242,6 +251,7 @@ OnOrOff = Annotated[bool, BeforeValidator(_on_or_off)]
 Valueless = BeforeValidator(_nothing_told)
 Glob = Annotated[str, Field(min_length=1, max_length=200)]
 Globs = Annotated[list[Glob], Field(max_length=50)]
+FileGlobs = Annotated[list[Annotated[Glob, BeforeValidator(_changed)]], Field(max_length=50)]
 
 
 def is_variable(name: str) -> bool:
