@@ -56,6 +56,13 @@ def test_every_flaw_is_shown_as_editors_understand_it(tmp_path: Path) -> None:
     assert json.loads(run("validate", "x.yaml", "--json", cwd=tmp_path).stdout)[0]["line"] == 3
 
 
+def test_who_has_no_blueprint_yet_is_told_how_to_begin(tmp_path: Path) -> None:
+    done = run("validate", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Write a first one by `previewbot init`" in done.stderr
+    assert "previewbot init" not in run("validate", ".", cwd=tmp_path).stderr, "a folder is another mistake"
+
+
 def test_two_environments_are_compared(tmp_path: Path) -> None:
     (tmp_path / "previewbot.yaml").write_text(
         "version: 1\nservices: {web: {build: ., port: 80}}\n"

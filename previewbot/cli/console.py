@@ -47,7 +47,8 @@ def read_blueprint(usage: str, file: Path, *, as_json: bool) -> Blueprint:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        fail(f"{file} cannot be read.", str(error.strerror), f"Name the file: previewbot {usage}", code=2)
+        first = "Write a first one by `previewbot init`, or name" if isinstance(error, FileNotFoundError) else "Name"
+        fail(f"{file} cannot be read.", str(error.strerror), f"{first} the file: previewbot {usage}", code=2)
     found = parse(raw, file=str(file), fallback_app=slug(file.absolute().parent.name))
     if isinstance(found, Blueprint):
         return found
