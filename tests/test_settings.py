@@ -110,6 +110,12 @@ def test_a_secret_is_read_without_its_line_break_and_never_empty(tmp_path: Path)
         ("buildkit: {cache: disk}", "buildkit.cache"),
         ("resources: {aws: [queue]}", "resources.aws needs to know where: set aws.account and aws.region"),
         ("resources: {aws: [redis]}", "redis cannot come from AWS; storage and queue can"),
+        ("kubernetes: {tls_key_file: k}", "kubernetes tls_certificate_file and tls_key_file belong together"),
+        ("kubernetes: {tls_secret: t, cluster_issuer: i}", "tls_secret and cluster_issuer are each a way"),
+        (
+            "kubernetes: {tls_certificate_file: c, tls_key_file: k, gateway: {name: g, namespace: n}}",
+            "tls_certificate_file has no use beside gateway; the certificate of a Gateway is its listener's",
+        ),
         ("kubernetes: {quota: {pods: lots}}", "kubernetes.quota.pods 'lots' is no amount"),
         ("kubernetes: {quota: {pods: -1}}", "kubernetes.quota.pods an amount such as 20, 500m or 8Gi is needed"),
         ("kubernetes: {quota: {limits.memory: [8Gi]}}", "kubernetes.quota.limits.memory an amount such as"),

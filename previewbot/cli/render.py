@@ -130,9 +130,11 @@ def _kubernetes(made: Present, instance: str, settings: Settings | None) -> list
     from previewbot.places.kubernetes import options_of
 
     options = options_of(settings) if settings else k8s.Options()
-    if settings and settings.registry.pull_secret_file:
-        options = replace(options, pull_secret=MASK)
     place = k8s.place_of(made.release.key, k8s.Names(instance), options)
+    if settings:
+        pull = MASK if settings.registry.pull_secret_file else None
+        certificate = k8s.Certificate(MASK, MASK) if settings.kubernetes.tls_certificate_file else None
+        place = replace(place, handed=k8s.Handed(pull, certificate))
     found = k8s.draw_fence(place)
     for release in (*made.resources, made.release):
         found += k8s.draw(place, release, digests(made), sealed(release))

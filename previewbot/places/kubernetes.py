@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from previewbot.adapters import kubernetes as k8s
+from previewbot.places.handouts import Handouts
 from previewbot.places.images import elsewhere_of, open_builder
 from previewbot.places.place import Place, Tools
-from previewbot.settings import Settings, read_secret
+from previewbot.settings import Settings
 
 
 async def open_place(settings: Settings, tools: Tools, stack: AsyncExitStack) -> Place:
@@ -18,20 +19,30 @@ async def open_place(settings: Settings, tools: Tools, stack: AsyncExitStack) ->
     api = await k8s.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
     stack.push_async_callback(api.close)
     names = k8s.Names(settings.instance_name)
-    options = replace(options_of(settings), pull_secret=_pull_secret(settings))
+    options, handouts = options_of(settings), Handouts(settings)
     mirror = k8s.Mirror(api, names.selector, k8s.watched(options))
     keeping = asyncio.create_task(mirror.run())
     stack.push_async_callback(_end, keeping)
     builder = open_builder(settings, tools, stack, mirror.images)
     users = Users((builder.user_of, elsewhere_of(settings).user_of), settings.kubernetes.run_as_user)
-    runtime = k8s.KubernetesRuntime(api, mirror, names=names, options=options, user_of=users.find, clock=tools.clock)
+    runtime = k8s.KubernetesRuntime(
+        api,
+        mirror,
+        names=names,
+        options=options,
+        user_of=users.find,
+        clock=tools.clock,
+        handed=lambda: handouts.current,
+    )
     stack.callback(runtime.close)
     front_door = k8s.KubernetesFrontDoor(api, mirror, names=names, options=options)
 
     async def lacks() -> Sequence[str]:
         return await k8s.shortcomings(api, options.routing)
 
-    return Place(builder, runtime, front_door, lambda _host: (), chores=(keeping,), lacks=lacks)
+    renewing = asyncio.create_task(handouts.renew(mirror.tell_of_all))
+    stack.push_async_callback(_end, renewing)
+    return Place(builder, runtime, front_door, lambda _host: (), chores=(keeping, renewing), lacks=lacks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +88,9 @@ async def describe(settings: Settings) -> Described:
 
 
 def options_of(settings: Settings) -> k8s.Options:
-    """Read what the operator decides from the configuration, but for what opens the registry: that is a secret."""
+    """Read what the operator decides from the configuration, but for what is handed into namespaces."""
     own = settings.kubernetes
+    tls_secret = k8s.CERTIFICATE if own.tls_certificate_file else own.tls_secret
     gateway = k8s.Gateway(own.gateway.name, own.gateway.namespace, own.gateway.section) if own.gateway else None
     return k8s.Options(
         sizes=k8s.Sizes(
@@ -96,17 +108,12 @@ def options_of(settings: Settings) -> k8s.Options:
             tuple(map(str, own.allowed_networks)),
             tuple(map(str, own.denied_networks)),
         ),
-        routing=k8s.Routing(own.ingress_class, own.ingress_annotations, own.tls_secret, own.cluster_issuer, gateway),
+        routing=k8s.Routing(own.ingress_class, own.ingress_annotations, tls_secret, own.cluster_issuer, gateway),
         patience=k8s.Patience(room=own.wait_for_room, image=own.wait_for_image),
         quota=own.quota,
         run_as_user=own.run_as_user,
         runtime_class=own.runtime_class,
     )
-
-
-def _pull_secret(settings: Settings) -> str | None:
-    file = settings.registry.pull_secret_file
-    return read_secret(file).decode("utf-8") if file else None
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, IPvAnyNetwork, ValidationInfo, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
 
 from previewbot.settings.values import Amount, Duration, Section, Size, is_loopback
 
@@ -61,7 +61,11 @@ class KubernetesSettings(Section):
     runtime_class: str | None = Field(None, description="A RuntimeClass with more isolation, such as gvisor.")
     ingress_class: str | None = Field(None, description="By default the cluster's default one.")
     ingress_annotations: dict[str, str] = Field({}, description="Annotations of every Ingress or HTTPRoute.")
-    tls_secret: str | None = Field(None, description="A wildcard certificate's Secret that each namespace has.")
+    tls_certificate_file: Path | None = Field(
+        None, description="A wildcard certificate for the previews, with those that vouch for it (PEM)."
+    )
+    tls_key_file: Path | None = Field(None, description="The key of that certificate (PEM).")
+    tls_secret: str | None = Field(None, description="Instead: a certificate's Secret that each namespace has already.")
     cluster_issuer: str | None = Field(None, description="A ClusterIssuer of cert-manager, for one certificate a host.")
     gateway: GatewaySettings | None = Field(None, description="HTTPRoutes on this Gateway instead of Ingresses.")
     ingress_namespaces: list[str] = Field(
@@ -77,12 +81,18 @@ class KubernetesSettings(Section):
         [], description="Networks that previews may not reach, besides private ones and the cluster's API."
     )
 
-    @field_validator("cluster_issuer")
-    @classmethod
-    def _one_certificate(cls, issuer: str | None, info: ValidationInfo) -> str | None:
-        if issuer and info.data.get("tls_secret"):
-            raise ValueError("cannot be set beside tls_secret: use one of them")
-        return issuer
+    @model_validator(mode="after")
+    def _one_certificate(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_certificate_file and tls_key_file belong together: set both")
+        ways = ("tls_certificate_file", "tls_secret", "cluster_issuer")
+        chosen = [each for each in ways if getattr(self, each)]
+        if len(chosen) > 1:
+            raise ValueError(f"{' and '.join(chosen)} are each a way to a certificate: use one of them")
+        if chosen and self.gateway:
+            told = "the certificate of a Gateway is its listener's: name it there (tls.certificateRefs)"
+            raise ValueError(f"{chosen[0]} has no use beside gateway; {told}")
+        return self
 
 
 class BuildKitSettings(Section):

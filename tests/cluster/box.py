@@ -1,8 +1,8 @@
 """The box that a cluster runs in: Linux namespaces for processes, mounts and network, made, entered and removed.
 
 Every box has a number, a folder ``/var/tmp/previewbot-cluster/<number>``, an interface ``pbk<number>``, cgroups
-``previewbot-cluster-<number>`` and two ports on the loopback. Nothing of it has a meaning outside. The standard library
-is all that this file needs, so that what a killed run left can be taken away with any Python.
+``previewbot-cluster-<number>`` and three ports on the loopback. Nothing of it has a meaning outside. The standard
+library is all that this file needs, so that what a killed run left can be taken away with any Python.
 """
 
 from __future__ import annotations
@@ -97,6 +97,11 @@ class Box:
         return f"{self.outside}:{25000 + self.number}"
 
     @property
+    def guarded_registry(self) -> str:
+        """Where a test may have a registry of its own over TLS: nodes and BuildKit trust its certificate."""
+        return f"{self.outside}:{27000 + self.number}"
+
+    @property
     def secure_buildkit(self) -> str:
         """BuildKit over TCP, where both sides prove who they are."""
         return f"tcp://{self.outside}:{26000 + self.number}"
@@ -105,6 +110,11 @@ class Box:
     def ingress(self) -> str:
         """Where Traefik listens on the machine's loopback."""
         return f"127.0.0.1:{26000 + self.number}"
+
+    @property
+    def secure_ingress(self) -> str:
+        """The same over TLS."""
+        return f"127.0.0.1:{27000 + self.number}"
 
 
 # --- making one -----------------------------------------------------------------------------------------------------
@@ -119,7 +129,7 @@ def claim(owner: Mapping[str, object]) -> Box:
     shown = run("ip", "-4", "-o", "addr").stdout + run("ip", "-4", "-o", "route", "show", "table", "all").stdout
     taken = f" {' '.join(shown.split())} "
     for box in (Box(number) for number in _NUMBERS):
-        if f" 10.{box.number}." not in taken and _are_free(box.registry, box.ingress):
+        if f" 10.{box.number}." not in taken and _are_free(box.registry, box.ingress, box.secure_ingress):
             with contextlib.suppress(OSError):
                 aside.rename(box.folder)
                 return box

@@ -163,6 +163,9 @@ def _traefik(box: Box) -> tuple[str, ...]:
     return (
         f"--entrypoints.web.address={box.ingress}",
         "--entrypoints.web.transport.lifecycle.gracetimeout=1s",
+        f"--entrypoints.secure.address={box.secure_ingress}",
+        "--entrypoints.secure.http.tls=true",
+        "--entrypoints.secure.transport.lifecycle.gracetimeout=1s",
         "--providers.providersthrottleduration=50ms",
         "--providers.kubernetesingress=true",
         "--providers.kubernetesingress.throttleduration=50ms",
@@ -202,10 +205,7 @@ def _files(box: Box) -> dict[str, str]:
         "containerd.toml": _containerd(box),
         f"hosts/{box.registry}/hosts.toml": registry,
         "hosts/docker.io/hosts.toml": registry,
-        f"hosts/{box.secure_registry}/hosts.toml": (
-            f'[host."https://{box.secure_registry}"]\ncapabilities = ["pull", "resolve"]\n'
-            f'ca = "{trusted(box, "outside-ca.crt")}"\n'
-        ),
+        **{f"hosts/{each}/hosts.toml": _trusting(box, each) for each in (box.secure_registry, box.guarded_registry)},
         "cni/10-pods.conflist": json.dumps(_cni(box)),
         "kubelet.json": json.dumps(_kubelet_settings(box)),
         "proxy.json": json.dumps(_proxy_settings(box)),
@@ -215,6 +215,11 @@ def _files(box: Box) -> dict[str, str]:
         "Corefile": _corefile(box),
         "resolv.conf": f"nameserver {box.node}\n",
     }
+
+
+def _trusting(box: Box, registry: str) -> str:
+    about = f'[host."https://{registry}"]\ncapabilities = ["pull", "resolve"]\n'
+    return f'{about}ca = "{trusted(box, "outside-ca.crt")}"\n'
 
 
 def _containerd(box: Box) -> str:
@@ -352,6 +357,8 @@ enabled = false
 [registry."{box.registry}"]
 http = true
 [registry."{box.secure_registry}"]
+ca = ["{trusted(box, "outside-ca.crt")}"]
+[registry."{box.guarded_registry}"]
 ca = ["{trusted(box, "outside-ca.crt")}"]
 [registry."docker.io"]
 mirrors = ["{box.registry}"]

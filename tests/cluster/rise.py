@@ -49,7 +49,8 @@ class Rise:
             images.result()
         self._wait("kubelet", self._see_node_ready)
         self._wait("fence", self._see_fence)
-        self._wait("traefik", lambda: self._connect(box.ingress))
+        for each in (box.ingress, box.secure_ingress):
+            self._wait("traefik", partial(self._connect, each))
         self._wait("buildkitd", self._ask_buildkit)
         return self._cluster()
 
@@ -146,7 +147,9 @@ class Rise:
             processes={name: self._process(pid) for name, pid in self._processes.items()},
             outside=box.outside,
             node=box.node,
+            secure_ingress=box.secure_ingress,
             secure_registry=box.secure_registry,
+            guarded_registry=box.guarded_registry,
             secure_buildkit=box.secure_buildkit,
             trust=str(box.folder / "trust"),
         )

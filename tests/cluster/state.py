@@ -25,7 +25,8 @@ class Cluster:
     ``processes`` tells each process's id and when it was born. Pods reach the machine at ``outside``, the registry over
     TLS at ``secure_registry``, and BuildKit at ``secure_buildkit``; the folder ``trust`` has ``outside-ca.crt``, which
     vouches for both, and ``outside-client.crt`` and ``.key``, which BuildKit asks for. ``node`` is the only node's
-    address, where the API server and the name server are.
+    address, where the API server and the name server are. ``secure_ingress`` is where Traefik answers over TLS. A
+    registry that a test starts at ``guarded_registry``, with ``outside.crt`` and ``.key``, is trusted like the other.
     """
 
     number: int
@@ -43,6 +44,8 @@ class Cluster:
     node: str = ""
     secure_registry: str = ""
     secure_buildkit: str = ""
+    secure_ingress: str = ""
+    guarded_registry: str = ""
     trust: str = ""
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:

@@ -42,6 +42,7 @@ SETS: Mapping[str, Values] = {
     "everything": _with(
         secrets={
             "webhookKeys": ["new", "old"], "buildkit": "b", "registry": "r", "pull": "p", "pages": "t", "vault": "v",
+            "certificate": "c",
         },
         config={
             "buildkit": {"address": "tcp://buildkitd.buildkit:1234", "builds_at_once": 4},

@@ -15,6 +15,7 @@ CHART_SAYS = {
     "server.host", "server.port", "server.pages_token_file",
     "storage.folder", "storage.database_url",
     "previews.domain", "kubernetes.kubeconfig", "kubernetes.context",
+    "kubernetes.tls_certificate_file", "kubernetes.tls_key_file",
     "buildkit.tls_ca_file", "buildkit.tls_certificate_file", "buildkit.tls_key_file", "buildkit.buildctl",
     "registry.username", "registry.password_file", "registry.docker_config_file", "registry.pull_secret_file",
     "registry.ca_file", "registry.plain_http", "secrets.key_file",

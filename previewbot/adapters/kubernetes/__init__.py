@@ -1,24 +1,29 @@
 """A Kubernetes cluster as the place where environments run: a namespace each.
 
 ``login`` opens it, ``api`` talks to it and ``answers`` says what it refuses; ``mirror`` keeps a copy of what is ours.
-``enclosure``, ``workload`` and ``routes`` write manifests, ``room`` says what fits. ``drift``, ``changes`` and
-``losses`` see what somebody changed or took away; ``sights``, ``verdicts``, ``words`` and ``endings`` say what the
+``enclosure``, ``handed``, ``workload`` and ``routes`` write manifests, ``room`` says what fits. ``drift``, ``changes``
+and ``losses`` see what somebody changed or took away; ``sights``, ``verdicts``, ``words`` and ``endings`` say what the
 cluster knows. ``runtime`` and ``front_door`` act.
 """
 
 from previewbot.adapters.kubernetes.api import Api
 from previewbot.adapters.kubernetes.drawing import draw, draw_fence, draw_routes, place_of
 from previewbot.adapters.kubernetes.front_door import KubernetesFrontDoor
+from previewbot.adapters.kubernetes.handed import CERTIFICATE
 from previewbot.adapters.kubernetes.login import connect
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import Names
 from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Patience, Routing, Sizes, cpu, memory
+from previewbot.adapters.kubernetes.place import Certificate, Handed
 from previewbot.adapters.kubernetes.rights import lacking, shortcomings, unknown
 from previewbot.adapters.kubernetes.runtime import KubernetesRuntime, watched
 
 __all__ = [
+    "CERTIFICATE",
     "Api",
+    "Certificate",
     "Gateway",
+    "Handed",
     "KubernetesFrontDoor",
     "KubernetesRuntime",
     "Mirror",

@@ -37,7 +37,10 @@ class Changes:
         kinds = (*enclosure.KINDS, DEPLOYMENT, JOB, SERVICE)
         things = [namespace, *(thing for kind in kinds for thing in self.mirror.of(kind, name))]
         things += self.mirror.of(SLICE, "default")
-        return self.known.recall(key, things, lambda: Changed(self._fence(key, namespace), self._revisions(name)))
+        place = self.place(key, name)
+        return self.known.recall(
+            key, things, lambda: Changed(self._fence(place, namespace), self._revisions(name)), beside=place.handed
+        )
 
     def forget(self, key: Key) -> None:
         """Keep nothing of an environment that is gone."""
@@ -50,13 +53,13 @@ class Changes:
         changed += [each for each in self.mirror.of(JOB, namespace) if is_laid(each) and drift.has_drifted(each)]
         return frozenset(berth_of(each)[0] for each in changed)
 
-    def _fence(self, key: Key, namespace: Thing) -> bool:
-        """Whether anything around the programs is gone or changed; one that is still being built is not."""
+    def _fence(self, place: Place, namespace: Thing) -> bool:
+        """Whether the fence is not as it should be, or something is to be handed in; one still being built is not."""
         if not self.mirror.api_server() or drift.is_sealed(namespace) is None:
             return False
-        fence = enclosure.enclosure(self.place(key, namespace["metadata"]["name"]))
+        fence = enclosure.enclosure(place)
         kept = all(drift.is_up_to_date(self._find(each), each) for each in fence)
-        return not kept or drift.has_drifted(namespace)
+        return not kept or not drift.is_up_to_date(namespace, enclosure.namespace(place))
 
     def _find(self, manifest: Thing) -> Thing | None:
         about = manifest["metadata"]

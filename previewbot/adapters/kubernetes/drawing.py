@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 
-from previewbot.adapters.kubernetes import enclosure, routes, workload
+from previewbot.adapters.kubernetes import enclosure, handed, routes, workload
 from previewbot.adapters.kubernetes.kinds import Thing
 from previewbot.adapters.kubernetes.names import Names
 from previewbot.adapters.kubernetes.options import Options
@@ -23,10 +23,7 @@ def place_of(key: Key, names: Names, options: Options) -> Place:
 
 def draw_fence(place: Place) -> list[Thing]:
     """Describe the namespace and everything that fences it in."""
-    made = [enclosure.namespace(place)]
-    if place.options.pull_secret:
-        made.append(_readable(enclosure.pull_secret(place, place.options.pull_secret)))
-    return [*made, *enclosure.enclosure(place)]
+    return [enclosure.namespace(place), *map(_readable, handed.secrets(place)), *enclosure.enclosure(place)]
 
 
 def draw(place: Place, release: ReleaseSpec, digests: Mapping[str, str], sealed: Sealed) -> list[Thing]:

@@ -6,17 +6,16 @@ is what was applied (see ``drift``).
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
+from previewbot.adapters.kubernetes import handed
 from previewbot.adapters.kubernetes.kinds import (
     ACCOUNT,
     LIMIT_RANGE,
     NAMESPACE,
     POLICY,
     QUOTA,
-    SECRET,
     Thing,
 )
 from previewbot.adapters.kubernetes.options import PRIVATE_RANGES, PRIVATE_RANGES_6, Network, Options
@@ -26,15 +25,16 @@ from previewbot.adapters.kubernetes.room import quota
 KINDS = (ACCOUNT, QUOTA, LIMIT_RANGE, POLICY)
 """What fences an environment in is made of."""
 ACCOUNT_NAME = "preview"
-PULL_SECRET = "registry"  # noqa: S105 - the name of one  # nosec B105
 METADATA_NAME = "kubernetes.io/metadata.name"
 _DNS_PORTS = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
 
 
 def namespace(place: Place) -> Thing:
-    """The namespace itself, under the Pod Security Standard ``restricted``."""
+    """The namespace itself, under the Pod Security Standard ``restricted``, and what it was handed."""
     levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-    about = {"name": place.namespace, "labels": place.names.labels(place.key) | levels}
+    about: dict[str, Any] = {"name": place.namespace, "labels": place.names.labels(place.key) | levels}
+    if marks := handed.marks(place):
+        about["annotations"] = marks
     return {"apiVersion": NAMESPACE.api_version, "kind": NAMESPACE.name, "metadata": about}
 
 
@@ -42,8 +42,8 @@ def enclosure(place: Place) -> Sequence[Thing]:
     """Everything that has to be in a namespace before a program is."""
     options = place.options
     account: dict[str, Any] = {"automountServiceAccountToken": False}
-    if options.pull_secret:
-        account["imagePullSecrets"] = [{"name": PULL_SECRET}]
+    if place.handed.pull_secret:
+        account["imagePullSecrets"] = [{"name": handed.PULL_SECRET}]
     front_door, dns = _front_door(options), _dns(options.network)
     return [
         place.thing(ACCOUNT, ACCOUNT_NAME, account),
@@ -56,12 +56,6 @@ def enclosure(place: Place) -> Sequence[Thing]:
         _policy(place, "front-door", ingress=[{"from": front_door}] if front_door else []),
         _policy(place, "internet", egress=[{"to": _internet(options.network, place.api_server)}]),
     ]
-
-
-def pull_secret(place: Place, content: str) -> Thing:
-    """What opens the registry, as a Secret."""
-    data = {".dockerconfigjson": base64.b64encode(content.encode()).decode("ascii")}
-    return place.thing(SECRET, PULL_SECRET, {"type": "kubernetes.io/dockerconfigjson", "data": data})
 
 
 _ANYBODY: dict[str, Any] = {"podSelector": {}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from previewbot.adapters.kubernetes.kinds import Thing
@@ -15,11 +15,11 @@ class Findings(Generic[T]):
     """One finding for each environment."""
 
     def __init__(self) -> None:
-        self._found: dict[Key, tuple[frozenset[tuple[str, str]], T]] = {}
+        self._found: dict[Key, tuple[object, T]] = {}
 
-    def recall(self, key: Key, things: Iterable[Thing], find: Callable[[], T]) -> T:
-        """Give what was found out about just these objects in just this state, or find it out."""
-        state = frozenset((each["metadata"]["uid"], each["metadata"]["resourceVersion"]) for each in things)
+    def recall(self, key: Key, things: Iterable[Thing], find: Callable[[], T], *, beside: Hashable = None) -> T:
+        """Give what was found out about just these objects in just this state, and ``beside`` just that, or find it."""
+        state = frozenset((each["metadata"]["uid"], each["metadata"]["resourceVersion"]) for each in things), beside
         known = self._found.get(key)
         if known is None or known[0] != state:
             known = self._found[key] = (state, find())

@@ -211,6 +211,11 @@ class Mirror:
         for listener in self._listeners:
             listener.put(key)
 
+    def tell_of_all(self) -> None:
+        """Tell every listener that something changed for every environment."""
+        for key in self.keys():
+            self.tell(key)
+
     async def listen(self) -> AsyncIterator[Key]:
         """Yield the keys of environments as they change."""
         inbox = _Inbox()
@@ -283,8 +288,7 @@ class Mirror:
         about = thing.get("metadata", {})
         key = key_of(about.get("labels"))
         if thing.get("kind") == SLICE.name and key is None:
-            for each in self.keys():  # around all of them stands where the API is
-                self.tell(each)
+            self.tell_of_all()  # around all of them stands where the API is
         if key and not self._is_lost(key, about.get("namespace")):
             self.tell(key)
 

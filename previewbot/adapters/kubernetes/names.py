@@ -23,6 +23,8 @@ LAID = "previewbot.dev/laid"
 ASLEEP = "previewbot.dev/asleep"
 """On what waits for its secrets: nothing of it runs yet."""
 VOLUME = "previewbot.dev/volume"
+GIVEN = "previewbot.dev/given-"
+"""How the annotations of a namespace begin that mark what was handed into it."""
 SEAL = "previewbot.dev/seal"
 """The annotation with the hash of what we applied; see ``drift``."""
 

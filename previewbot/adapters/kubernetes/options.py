@@ -60,7 +60,7 @@ class Routing:
     ingress_class: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     tls_secret: str | None = None
-    """Of a wildcard certificate that the ingress controller finds in each namespace; empty: its own default one."""
+    """Of the certificate that the ingress controller finds in each namespace; empty: its own default one."""
     cluster_issuer: str | None = None
     """A cert-manager ClusterIssuer that gets each host a certificate."""
     gateway: Gateway | None = None
@@ -118,12 +118,6 @@ class Options:
     """Who a program runs as whose image names no user by a number, or root."""
     stop_seconds: int = 5
     runtime_class: str | None = None
-    pull_secret: str | None = None
-    """The content of a docker ``config.json`` that opens the registry, where one is needed."""
-
-    def __repr__(self) -> str:
-        """Hide the secret."""
-        return "Options(…)"
 
 
 def cpu(cores: float) -> str:

@@ -13,6 +13,32 @@ from previewbot.core.ids import Key
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate with those that vouch for it, and its key, as PEM writes them."""
+
+    chain: str
+    key: str
+
+    def __repr__(self) -> str:
+        """Hide the key."""
+        return "Certificate(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What the operator has every namespace given."""
+
+    pull_secret: str | None = None
+    """The content of a docker ``config.json`` that opens the registry, where one is needed."""
+    certificate: Certificate | None = None
+    """For every host of a preview."""
+
+    def __repr__(self) -> str:
+        """Hide the secrets."""
+        return "Handed(…)"
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """One namespace of one environment."""
 
@@ -22,6 +48,7 @@ class Place:
     options: Options
     api_server: Sequence[str] = ()
     """The networks of the cluster's own API."""
+    handed: Handed = Handed()
 
     def thing(self, kind: Kind, name: str, content: dict[str, Any], *, labels: dict[str, str] | None = None) -> Thing:
         """Write the head of a manifest, and put its content below."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from previewbot.adapters.kubernetes import drift, enclosure, room, routes, workload
+from previewbot.adapters.kubernetes import drift, enclosure, handed, room, routes, workload
 from previewbot.adapters.kubernetes.api import Api
 from previewbot.adapters.kubernetes.changes import Changes
 from previewbot.adapters.kubernetes.endings import ending
@@ -34,7 +35,7 @@ from previewbot.adapters.kubernetes.marks import berth_of, claims_of, run_of, vo
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import RUN, Names
 from previewbot.adapters.kubernetes.options import Options
-from previewbot.adapters.kubernetes.place import Place
+from previewbot.adapters.kubernetes.place import Handed, Place
 from previewbot.adapters.kubernetes.sights import Sights
 from previewbot.adapters.kubernetes.workload import CONTAINER, Berth, Program
 from previewbot.adapters.kubernetes.writer import Writer
@@ -69,8 +70,17 @@ class KubernetesRuntime:
     """A ``ports.Runtime`` on one cluster; ``instance`` tells two previewbots on the same cluster apart."""
 
     def __init__(
-        self, api: Api, mirror: Mirror, *, names: Names, options: Options, user_of: UserOf, clock: Clock
+        self,
+        api: Api,
+        mirror: Mirror,
+        *,
+        names: Names,
+        options: Options,
+        user_of: UserOf,
+        clock: Clock,
+        handed: Callable[[], Handed] = Handed,
     ) -> None:
+        """``handed`` says what every namespace is to be given now; ``Mirror.tell`` whose has to be looked at anew."""
         self._api = api
         self._mirror = mirror
         self._writer = Writer(api, mirror)
@@ -78,6 +88,7 @@ class KubernetesRuntime:
         self._options = options
         self._user_of = user_of
         self._clock = clock
+        self._handed = handed
         self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._looks: dict[Key, asyncio.TimerHandle] = {}
         self._losses = Losses()
@@ -223,18 +234,18 @@ class KubernetesRuntime:
         if not self._mirror.api_server():
             raise Transient("The cluster does not say where its own API is (EndpointSlice kubernetes in default).")
         place = self._place(key, self._mirror.home(key) or await self._create(key))
-        if self._options.pull_secret:
-            # Never watched nor read back: previewbot needs no right to read secrets.
-            await self._api.apply(enclosure.pull_secret(place, self._options.pull_secret))
         fence = enclosure.enclosure(place)
-        await every(self._writer.apply(each) for each in fence)
+        given = handed.secrets(place, self._mirror.find(NAMESPACE, "", place.namespace))
+        # Never watched nor read back: previewbot needs no right to read secrets.
+        writes = (self._api.apply(each) for each in given)
+        await every([*writes, *(self._writer.apply(each) for each in fence)])
         await every(self._writer.delete(each) for each in self._strays(place, fence))
-        # Sealed last: a namespace with a seal is one whose fence was closed once.
+        # Sealed last: a namespace with a seal is one whose fence was closed once, and which has what its marks say.
         await self._writer.apply(enclosure.namespace(place))
         return place
 
     def _place(self, key: Key, namespace: str) -> Place:
-        return Place(self._names, key, namespace, self._options, self._mirror.api_server())
+        return Place(self._names, key, namespace, self._options, self._mirror.api_server(), self._handed())
 
     def _strays(self, place: Place, fence: Sequence[Thing]) -> Sequence[Thing]:
         """What an older previewbot put around the programs and this one does not."""
@@ -245,7 +256,7 @@ class KubernetesRuntime:
     async def _create(self, key: Key) -> str:
         """Make a namespace of a name that nobody has, or take one of ours that was made meanwhile; returns its name."""
         for name in self._names.namespaces(key):
-            made = await self._api.create(enclosure.namespace(self._place(key, name)))
+            made = await self._api.create(enclosure.namespace(replace(self._place(key, name), handed=Handed())))
             if made is None:
                 found = await self._api.get(NAMESPACE, None, name)
                 if found and not is_ending(found) and self._owns(found, key):

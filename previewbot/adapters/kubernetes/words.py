@@ -11,18 +11,28 @@ from previewbot.adapters.kubernetes.kinds import Thing
 
 _ROOT = ("runAsNonRoot", "run as root")
 _START_ERRORS = ("StartError", "ContainerCannotRun")
-_PULL_NOISE = re.compile(r'^(Back-off pulling image "[^"]*"(: )?|ErrImagePull: |rpc error: code = \w+ desc = )')
-"""What a kubelet writes before the cause: it changes from try to try, and the cause does not."""
+_PULL_NOISE = re.compile(
+    r'^(Back-off pulling image "[^"]*"(: )?|ErrImagePull: |rpc error: code = \w+ desc = '
+    r'|failed to pull and unpack image "[^"]*": |failed to resolve reference "[^"]*": )'
+)
+"""What a node writes before the cause: it changes from try to try, or says once more which image is meant."""
+_SHUT = re.compile(
+    r"\b40[13]\b|unauthori[sz]ed|forbidden|denied|authori[sz]ation|basic auth|insufficient_scope", re.IGNORECASE
+)
+_LOGIN = "previewbot's operator has to give the cluster a login that may (registry.pull_secret_file)"
 
 
 def cannot_pull(waiting: Mapping[str, Any]) -> str:
     """Say why an image cannot be pulled."""
-    said = whole = short(waiting.get("message") or waiting.get("reason") or "")
+    said = whole = " ".join((waiting.get("message") or waiting.get("reason") or "").split())
     while _PULL_NOISE.match(said):
         said = _PULL_NOISE.sub("", said, count=1)
     if "no match for platform" in said:
         return "has an image that is not made for the processors of this cluster"
-    return f"cannot pull its image: {said or whole}"
+    if _SHUT.search(said):
+        doubt = " where the image's name is right," if "does not exist" in said else ""
+        return f"may not pull its image ({short(said)}):{doubt} {_LOGIN}"
+    return f"cannot pull its image: {short(said or whole)}"
 
 
 def cannot_run(waiting: Mapping[str, Any]) -> str:

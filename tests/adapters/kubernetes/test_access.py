@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from previewbot.adapters.kubernetes import Api, connect
 from previewbot.adapters.kubernetes.kinds import POD
 from previewbot.adapters.kubernetes.options import Gateway, Routing
+from previewbot.adapters.kubernetes.place import Certificate, Handed
 from previewbot.adapters.kubernetes.rights import lacking, needed
 from previewbot.core.ids import Key
 from tests.cluster.state import Cluster
@@ -82,7 +83,10 @@ def _await_policy(cluster: Cluster) -> None:
 async def confined(account: Account) -> AsyncIterator[Rig]:
     """The adapters, acting as the account, with one environment that runs."""
     async with rig(
-        account.kubeconfig, account.instance, replace(OPTIONS, routing=Routing(annotations=REMARKS))
+        account.kubeconfig,
+        account.instance,
+        replace(OPTIONS, routing=Routing(annotations=REMARKS)),
+        Handed('{"auths":{}}', Certificate("a chain", "a key")),
     ) as made:
         yield made
 
@@ -136,6 +140,10 @@ async def test_the_account_may_do_all_that_previewbot_does(confined: Rig, cluste
     await confined.until(lambda seen: seen.releases[0].drifted, KEY)
     await confined.runtime.start(wanted, {"base": BASE})
     await confined.until(lambda seen: not seen.releases[0].drifted, KEY)
+    confined.give(Handed())
+    await confined.until(lambda seen: seen.drifted, KEY)
+    await confined.runtime.prepare(KEY, "r1")
+    await confined.until(lambda seen: not seen.drifted, KEY)
     await confined.front_door.route(KEY, {})
     await confined.runtime.remove(KEY, "r1")
     await confined.runtime.delete(KEY)
@@ -193,6 +201,10 @@ ESCAPES: dict[str, tuple[str, str, Any]] = {
     "make a token's secret": ("POST", f"{_OWN}/secrets", {
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
         "metadata": {"name": "registry", "annotations": {"kubernetes.io/service-account.name": "preview"}}}),
+    "make a token's secret in the place of the certificate": ("POST", f"{_OWN}/secrets", {
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "certificate", "annotations": {"kubernetes.io/service-account.name": "preview"}}}),
+    "read its own certificate": ("GET", f"{_OWN}/secrets/certificate", None),
     "make another secret": ("POST", f"{_OWN}/secrets", _named("v1", "Secret", "other")),
     "run a pod in the system": ("POST", f"{_SYSTEM}/pods", _pod()),
     "run a privileged pod": ("POST", f"{_OWN}/pods", _pod(hostPID=True)),

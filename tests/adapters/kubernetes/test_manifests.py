@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 from collections.abc import Sequence
@@ -12,11 +13,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from previewbot.adapters.kubernetes import drift, enclosure, routes, workload
+from previewbot.adapters.kubernetes import drift, enclosure, handed, routes, workload
 from previewbot.adapters.kubernetes.kinds import Thing
 from previewbot.adapters.kubernetes.names import Names, object_name
 from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Routing
-from previewbot.adapters.kubernetes.place import Place
+from previewbot.adapters.kubernetes.place import Certificate, Handed, Place
 from previewbot.adapters.kubernetes.workload import Berth, Program
 from previewbot.core.blueprint import Build, Health, Kind, Resource, ResourceType, Schedule
 from previewbot.core.ids import Key
@@ -28,6 +29,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 KEY = Key(1296269, 42)
 REVISION = "4f2a9c01d7e3b8aa"
 PLACE = Place(Names("app-1"), KEY, "preview-pr-42-1296269-57a1", Options(), ("192.0.2.7/32",))
+GIVEN = replace(PLACE, handed=Handed('{"auths":{}}', Certificate("the chain", "the key")))
 WEB = ServiceSpec(
     name="web",
     image="web-1",
@@ -65,9 +67,9 @@ def _made(thing: Thing) -> Thing:
 
 CASES = {
     "namespace": [
-        enclosure.namespace(PLACE),
-        *enclosure.enclosure(PLACE),
-        enclosure.pull_secret(PLACE, '{"auths":{}}'),
+        enclosure.namespace(GIVEN),
+        *handed.secrets(GIVEN),
+        *enclosure.enclosure(GIVEN),
     ],
     "release": [
         workload.service(Berth(PLACE, REVISION, WEB)),
@@ -109,6 +111,33 @@ def test_a_manifest_is_what_its_snapshot_shows(case: str) -> None:
     if os.environ.get("PREVIEWBOT_SNAPSHOTS") == "write":
         file.write_text(shown)
     assert file.read_text() == shown
+
+
+def test_what_was_given_once_and_is_not_any_more_is_emptied_and_nothing_else_is_made() -> None:
+    given = {"metadata": {"annotations": enclosure.namespace(GIVEN)["metadata"]["annotations"]}}
+    assert handed.secrets(PLACE) == []
+    emptied = handed.secrets(PLACE, given)
+    assert [each["metadata"]["name"] for each in emptied] == ["registry", "certificate"]
+    assert [each["type"] for each in emptied] == [each["type"] for each in handed.secrets(GIVEN)]
+    values = [value for each in emptied for value in each["data"].values()]
+    assert [base64.b64decode(each).decode() for each in values] == ['{"auths":{}}', "", ""]
+    assert "annotations" not in enclosure.namespace(PLACE)["metadata"]
+
+
+def test_a_mark_changes_with_what_is_given_and_with_whose_it_is_and_shows_nothing_of_it() -> None:
+    others = (
+        replace(GIVEN, handed=replace(GIVEN.handed, pull_secret='{"auths":{"x":{}}}')),
+        replace(GIVEN, names=Names("app-2")),
+        GIVEN,
+        replace(GIVEN),
+    )
+    marks = [handed.marks(each)["previewbot.dev/given-registry"] for each in others]
+    assert len(set(marks)) == 3
+    assert marks[2] == marks[3]
+    assert all(len(each) == 16 for each in marks)
+    for secret in (GIVEN.handed, GIVEN.handed.certificate):
+        assert "the key" not in repr(secret)
+        assert "auths" not in repr(secret)
 
 
 def test_tls_comes_from_a_wildcard_secret_or_from_an_issuer() -> None:

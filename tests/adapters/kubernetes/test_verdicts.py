@@ -47,6 +47,13 @@ def _evicted(message: str) -> Thing:
 NEVER = "1970-01-01T00:00:00Z"
 NO_FORMAT = 'failed to start: runc: exec: "/app": exec format error: unknown'
 BACK_OFF = 'Back-off pulling image "nginx:nope": '
+_LONG = f'"registry.example.com/previews/main@sha256:{"0" * 64}"'
+SHUT = (
+    f"failed to pull and unpack image {_LONG}: failed to resolve reference {_LONG}: unexpected status from HEAD request"
+)
+SHUT = f"rpc error: code = Unknown desc = {SHUT}: 401 Unauthorized"
+DENIED = "pull access denied, repository does not exist or may require authorization"
+LOGIN = "previewbot's operator has to give the cluster a login that may (registry.pull_secret_file)"
 NO_ROOM = [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient memory."}]
 
 CASES: list[tuple[str, Thing, int, InstanceState, Reason | None, str | None]] = [
@@ -151,6 +158,22 @@ CASES: list[tuple[str, Thing, int, InstanceState, Reason | None, str | None]] = 
         FAILED,
         Reason.IMAGE_UNAVAILABLE,
         "cannot pull its image: not found",
+    ),
+    (
+        "its registry lets nobody in who has no login",
+        _pod(_waiting("ImagePullBackOff", BACK_OFF + SHUT)),
+        30,
+        FAILED,
+        Reason.IMAGE_UNAVAILABLE,
+        f"may not pull its image (unexpected status from HEAD request: 401 Unauthorized): {LOGIN}",
+    ),
+    (
+        "its image is private, or there is none",
+        _pod(_waiting("ErrImagePull", DENIED)),
+        30,
+        FAILED,
+        Reason.IMAGE_UNAVAILABLE,
+        f"may not pull its image ({DENIED}): where the image's name is right, {LOGIN}",
     ),
     (
         "nobody says why its image is not there",

@@ -19,7 +19,11 @@
 {{- if .Values.secrets.pages -}}{{- $_ := set $server "pages_token_file" "/etc/previewbot/pages/token" -}}{{- end -}}
 {{- $vault := dict -}}
 {{- if .Values.secrets.vault -}}{{- $_ := set $vault "key_file" "/etc/previewbot/vault/key" -}}{{- end -}}
-{{- $own := dict "secrets" $vault "instance" .Values.instance "runtime" "kubernetes" "github" $github "server" $server "previews" (dict "domain" .Values.domain) "storage" (dict "folder" "/var/lib/previewbot") "registry" $registry "buildkit" $buildkit -}}
+{{- $kubernetes := dict -}}
+{{- if .Values.secrets.certificate -}}
+{{- $kubernetes = dict "tls_certificate_file" "/etc/previewbot/certificate/tls.crt" "tls_key_file" "/etc/previewbot/certificate/tls.key" -}}
+{{- end -}}
+{{- $own := dict "kubernetes" $kubernetes "secrets" $vault "instance" .Values.instance "runtime" "kubernetes" "github" $github "server" $server "previews" (dict "domain" .Values.domain) "storage" (dict "folder" "/var/lib/previewbot") "registry" $registry "buildkit" $buildkit -}}
 {{- /* What the operator says of the public address wins: a proxy may end TLS before the Ingress. */ -}}
 {{- with .Values.config.server -}}{{- $_ := set $own "server" (merge (deepCopy .) $server) -}}{{- end -}}
 {{- mergeOverwrite $said $own | toYaml -}}
@@ -32,6 +36,9 @@
 {{- end -}}
 {{- if ne .Values.gateway (not (empty (dig "kubernetes" "gateway" nil .Values.config))) -}}
 {{- fail "gateway and config.kubernetes.gateway belong together: set both, or none" -}}
+{{- end -}}
+{{- if and .Values.gateway .Values.secrets.certificate -}}
+{{- fail "secrets.certificate is for Ingresses; the certificate of a Gateway is its listener's: name it there (tls.certificateRefs)" -}}
 {{- end -}}
 {{- if and .Values.ingress.pages (not .Values.secrets.pages) -}}
 {{- fail "ingress.pages leads to pages that open with a token alone: name its Secret in secrets.pages" -}}
