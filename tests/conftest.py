@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.fixtures.kubernetes",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
+    "tests.fixtures.buildkit_pod",
     "tests.fixtures.buildkit",  # after those that it imports, or their assertions would say less
     "tests.fixtures.previewbot_image",
     "tests.fixtures.repositories",

@@ -106,6 +106,8 @@ def test_a_secret_is_read_without_its_line_break_and_never_empty(tmp_path: Path)
         ("registry: {username: a, password_file: b, docker_config_file: c}", "cannot both be set"),
         ("buildkit: {address: 'ssh://build.test'}", "buildkit.address an address such as unix:///run"),
         ("buildkit: {address: 'tcp://build.test:1234'}", "set tls_ca_file, tls_certificate_file and tls_key_file"),
+        ("buildkit: {address: 'kube-pod://buildkitd-0'}", "kube-pod://POD?namespace=NAME"),
+        ("buildkit: {address: 'kube-pod://b?namespace=n&context=c'}", "buildkit.address context means nothing here"),
         ("buildkit: {tls_ca_file: ca.pem}", "belong together: set all three"),
         ("buildkit: {cache: disk}", "buildkit.cache"),
         ("resources: {aws: [queue]}", "resources.aws needs to know where: set aws.account and aws.region"),

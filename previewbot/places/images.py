@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from previewbot.adapters import kubernetes as k8s
 from previewbot.adapters.buildkit import (
     BuildKitBuilder,
     Cache,
@@ -24,14 +25,16 @@ from previewbot.places.place import Tools
 from previewbot.settings import Faulty, RegistrySettings, Settings
 
 
-def open_builder(settings: Settings, tools: Tools, stack: AsyncExitStack, in_use: InUse) -> BuildKitBuilder:
+def open_builder(
+    settings: Settings, tools: Tools, stack: AsyncExitStack, *, in_use: InUse, api: k8s.Api
+) -> BuildKitBuilder:
     """Open it; ``stack`` closes it. ``in_use`` lists what the cluster runs. Raises ``Faulty``, ``Refused``."""
     own = settings.buildkit
     names = names_of(settings)
     registry = registry_of(settings)
     stack.push_async_callback(registry.aclose)
     builder = BuildKitBuilder(
-        kit_of(settings),
+        kit_of(settings, api),
         Stock(registry, names, in_use),
         source=tools.source,
         logs=tools.logs,
@@ -66,10 +69,24 @@ def elsewhere_of(settings: Settings) -> Elsewhere:
     return Elsewhere(host, open_registry)
 
 
-def kit_of(settings: Settings) -> Kit:
-    """How BuildKit is reached."""
+def kit_of(settings: Settings, api: k8s.Api | None) -> Kit:
+    """How BuildKit is reached: where it is a pod, through the API of its cluster."""
     own = settings.buildkit
-    return Kit(own.address, own.buildctl, Tls(own.tls_ca_file, own.tls_certificate_file, own.tls_key_file))
+    tunnel = None
+    if api and (pod := own.pod):
+        tunnel = k8s.Tunnel(api, k8s.Inside(pod.namespace, pod.pod, ("buildctl", "dial-stdio"), pod.container))
+    return Kit(own.address, own.buildctl, Tls(own.tls_ca_file, own.tls_certificate_file, own.tls_key_file), tunnel)
+
+
+async def check_buildkit(settings: Settings) -> str:
+    """Say with what images are built. Raises ``Refused``, ``Transient``."""
+    if settings.buildkit.pod is None:
+        return await kit_of(settings, None).check()
+    api = await k8s.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
+    try:
+        return await kit_of(settings, api).check()
+    finally:
+        await api.close()
 
 
 def _prefix(own: RegistrySettings) -> str:

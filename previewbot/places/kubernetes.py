@@ -23,7 +23,7 @@ async def open_place(settings: Settings, tools: Tools, stack: AsyncExitStack) ->
     mirror = k8s.Mirror(api, names.selector, k8s.watched(options))
     keeping = asyncio.create_task(mirror.run())
     stack.push_async_callback(_end, keeping)
-    builder = open_builder(settings, tools, stack, mirror.images)
+    builder = open_builder(settings, tools, stack, in_use=mirror.images, api=api)
     users = Users((builder.user_of, elsewhere_of(settings).user_of), settings.kubernetes.run_as_user)
     runtime = k8s.KubernetesRuntime(
         api,

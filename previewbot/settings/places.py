@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
 
 from previewbot.settings.values import Amount, Duration, Section, Size, is_loopback
 
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
@@ -95,6 +97,34 @@ class KubernetesSettings(Section):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class PodAddress:
+    """What ``kube-pod://POD?namespace=NAME&container=NAME`` says; the container may be left out."""
+
+    pod: str
+    namespace: str
+    container: str | None
+
+    @classmethod
+    def parse(cls, address: str) -> Self:
+        """Read it; raises ``ValueError`` with what is wrong."""
+        parts = urlsplit(address)
+        try:
+            said = {name: value for name, (value,) in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
+        except ValueError:
+            said = {}
+        strange = sorted(set(said) - {"namespace", "container"})
+        if strange:
+            told = (
+                f"{strange[0]} means nothing here: the pod is in the cluster of kubernetes.kubeconfig and its context"
+            )
+            raise ValueError(told)
+        names = (parts.netloc, said.get("namespace", ""), said.get("container", "x"))
+        if parts.path or not all(_NAME.fullmatch(each) for each in names):
+            raise ValueError("the pod and its namespace are needed: kube-pod://POD?namespace=NAME")
+        return cls(parts.netloc, said["namespace"], said.get("container"))
+
+
 class BuildKitSettings(Section):
     """What builds images, where environments run in a cluster."""
 
@@ -117,7 +147,14 @@ class BuildKitSettings(Section):
     def _is_address(cls, address: str) -> str:
         if not re.match(r"(unix|tcp|kube-pod|docker-container)://.", address):
             raise ValueError("an address such as unix:///run/buildkit/buildkitd.sock or tcp://HOST:1234 is needed")
+        if address.startswith("kube-pod://"):
+            PodAddress.parse(address)
         return address
+
+    @property
+    def pod(self) -> PodAddress | None:
+        """The pod that it is, where it is one."""
+        return PodAddress.parse(self.address) if self.address.startswith("kube-pod://") else None
 
     @model_validator(mode="after")
     def _proof(self) -> Self:

@@ -110,12 +110,13 @@ class BuildKitBuilder:
             home = Path(made)
             furnish(home, registry.host, registry.login(), registry.ca_file)
             metadata = home / "metadata.json"
-            arguments = [*self._kit.command(), *recipe.arguments(metadata), *job.furnish(home)]
-            code = await run(arguments, env=self._kit.environment(home), folder=inputs.context, job=job)
+            async with self._kit.reached() as way:
+                arguments = [*self._kit.command(way), *recipe.arguments(metadata), *job.furnish(home)]
+                code = await run(arguments, env=self._kit.environment(home), folder=inputs.context, job=job)
             digest = _read_digest(metadata) if code == 0 else None
         if digest:
             return job.succeeded(self._stock.names.pinned(digest))
-        trouble = read_trouble(job.progress.error, self._kit.address)
+        trouble = read_trouble(job.progress.error, self._kit.address, way.trouble)
         return self._settle(job, inputs, trouble) if trouble else self._failed(job, inputs)
 
     async def _recipe(self, order: ImageOrder, inputs: Inputs) -> Recipe:

@@ -11,8 +11,11 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from previewbot.adapters.building import leash
 from previewbot.adapters.buildkit.answers import OPERATOR
@@ -24,8 +27,33 @@ from previewbot.core.model import Reason
 _CHECK_LIMIT = 10.0
 _KEPT = 400
 _CERTIFICATES = "certificates"
-_THROUGH_KUBECTL = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
-"""What ``kubectl`` needs besides a home, which ``buildctl`` calls for ``kube-pod://``."""
+
+
+class Way(Protocol):
+    """How a BuildKit is reached just now."""
+
+    @property
+    def address(self) -> str:
+        """As ``buildctl --addr`` takes it."""
+
+    @property
+    def trouble(self) -> str | None:
+        """What was in the way, where more is known than ``buildctl`` sees."""
+
+
+class Tunnel(Protocol):
+    """Leads to a BuildKit that cannot be reached directly."""
+
+    def open(self) -> AbstractAsyncContextManager[Way]:
+        """Open a way there; raises ``Transient`` or ``Refused``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """The way to what can be reached."""
+
+    address: str
+    trouble: None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +72,37 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """One BuildKit, at ``unix://…``, ``tcp://…``, ``kube-pod://…`` or ``docker-container://…``."""
+    """One BuildKit, at ``unix://…``, ``tcp://…`` or ``docker-container://…``; with a tunnel, anywhere."""
 
     address: str
     program: str = "buildctl"
     tls: Tls = Tls()
+    tunnel: Tunnel | None = None
 
-    def command(self) -> list[str]:
+    @asynccontextmanager
+    async def reached(self) -> AsyncIterator[Way]:
+        """Reach it for as long as the context lasts; raises ``Transient`` or ``Refused``."""
+        if self.tunnel is None:
+            yield Direct(self.address)
+            return
+        async with AsyncExitStack() as stack:
+            try:
+                way = await stack.enter_async_context(self.tunnel.open())
+            except Transient as error:
+                raise Transient(f"BuildKit at {self.address} cannot be reached: {error}") from error
+            yield way
+
+    def command(self, way: Way | None = None) -> list[str]:
         """How every call begins; ``Refused`` where there is no ``buildctl``."""
         path = shutil.which(self.program)
         if path is None:
             said = f"previewbot's machine has no `{self.program}` command: {OPERATOR} has to install BuildKit's client."
             raise Refused(Reason.RUNTIME_REFUSED, said)
-        return [*leash(), path, "--addr", self.address, *self.tls.arguments()]
+        return [*leash(), path, "--addr", way.address if way else self.address, *self.tls.arguments()]
 
     def environment(self, home: Path) -> dict[str, str]:
         """The whole environment of a call whose home is ``home``."""
-        made = {
+        return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(home),
             "DOCKER_CONFIG": str(home),
@@ -68,16 +110,15 @@ class Kit:
             "NO_COLOR": "1",
             "LANG": "C.UTF-8",
         }
-        if self.address.startswith("kube-pod://"):
-            usual = Path.home() / ".kube" / "config"
-            made |= {"KUBECONFIG": str(usual)} if usual.is_file() else {}
-            made |= {name: os.environ[name] for name in _THROUGH_KUBECTL if name in os.environ}
-        return made
 
     async def check(self) -> str:
         """Describe it in a line; ``Transient`` where it does not answer, ``Refused`` where it cannot be called."""
+        async with self.reached() as way:
+            return await self._ask(way)
+
+    async def _ask(self, way: Way) -> str:
         process = await start(
-            *self.command(),
+            *self.command(way),
             "debug",
             "workers",
             env=self.environment(Path("/nonexistent")),
@@ -94,7 +135,7 @@ class Kit:
             await end(process)
         text = " ".join(said.decode("utf-8", "replace").split())
         if process.returncode:
-            raise Transient(f"BuildKit at {self.address} cannot be reached: {text[-_KEPT:]}")
+            raise Transient(f"BuildKit at {self.address} cannot be reached: {way.trouble or text[-_KEPT:]}")
         return f"BuildKit at {self.address} for {text.rpartition(' ')[2]}"
 
 

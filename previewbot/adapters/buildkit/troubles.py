@@ -46,12 +46,17 @@ class Trouble:
     told: str
 
 
-def read_trouble(error: str | None, address: str) -> Trouble | None:
-    """Read the last error of a build at ``address``; ``None`` where it is the Dockerfile's own."""
+def read_trouble(error: str | None, address: str, on_the_way: str | None = None) -> Trouble | None:
+    """Read the last error of a build at ``address``; ``None`` where it is the Dockerfile's own.
+
+    ``on_the_way`` is what is known of the way there, of which ``buildctl`` sees only that it ended.
+    """
     if error is None:
         return None
     if _AWAY.fullmatch(error):
-        return Trouble(Kind.AWAY, f"BuildKit at {address} cannot be reached: {short(error.partition(': ')[2])}")
+        return Trouble(
+            Kind.AWAY, f"BuildKit at {address} cannot be reached: {on_the_way or short(error.partition(': ')[2])}"
+        )
     if push := _PUSH.fullmatch(error):
         return _push(push["image"], push["why"])
     if base := _BASE.fullmatch(error):

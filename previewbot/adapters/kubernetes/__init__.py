@@ -3,7 +3,7 @@
 ``login`` opens it, ``api`` talks to it and ``answers`` says what it refuses; ``mirror`` keeps a copy of what is ours.
 ``enclosure``, ``handed``, ``workload`` and ``routes`` write manifests, ``room`` says what fits. ``drift``, ``changes``
 and ``losses`` see what somebody changed or took away; ``sights``, ``verdicts``, ``words`` and ``endings`` say what the
-cluster knows. ``runtime`` and ``front_door`` act.
+cluster knows. ``runtime`` and ``front_door`` act. ``tunnel`` leads into a pod of others, such as BuildKit's.
 """
 
 from previewbot.adapters.kubernetes.api import Api
@@ -17,6 +17,7 @@ from previewbot.adapters.kubernetes.options import Gateway, Network, Options, Pa
 from previewbot.adapters.kubernetes.place import Certificate, Handed
 from previewbot.adapters.kubernetes.rights import lacking, shortcomings, unknown
 from previewbot.adapters.kubernetes.runtime import KubernetesRuntime, watched
+from previewbot.adapters.kubernetes.tunnel import Inside, Tunnel
 
 __all__ = [
     "CERTIFICATE",
@@ -24,6 +25,7 @@ __all__ = [
     "Certificate",
     "Gateway",
     "Handed",
+    "Inside",
     "KubernetesFrontDoor",
     "KubernetesRuntime",
     "Mirror",
@@ -33,6 +35,7 @@ __all__ = [
     "Patience",
     "Routing",
     "Sizes",
+    "Tunnel",
     "connect",
     "cpu",
     "draw",

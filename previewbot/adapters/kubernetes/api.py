@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,9 +27,15 @@ _APPLY = "application/apply-patch+yaml"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _LAST_TURNS = 0.05
 """Seconds in which aiohttp ends its TLS connections, after it said that they are closed."""
+_CHANNELS = ("v4.channel.k8s.io",)
+_STREAMS = tuple((each, "true") for each in ("stdin", "stdout", "stderr"))
+_HEARTBEAT = 30
 _WATCH_SECONDS = 290
 _SILENCE = 120
 """Seconds without even a bookmark (one comes every minute), and a watch counts as cut off."""
+
+Conversation = aiohttp.ClientWebSocketResponse
+"""Messages to and from a command in a pod."""
 
 Renew = Callable[[], Awaitable[bool]]
 """Gets another proof of who we are, where the cluster did not take the last one; says whether there is one."""
@@ -160,6 +166,30 @@ class Api:
             return await self._send(Request("GET", POD.path(namespace, pod, "log"), query=query))
         except (Transient, Refused, Missing, Stale):
             return b""
+
+    async def converse(
+        self, namespace: str, pod: str, command: Sequence[str], *, container: str | None = None
+    ) -> Conversation:
+        """Run a command in a pod and talk with it; raises ``Missing`` where there is no such pod that runs."""
+        query = [("command", each) for each in command] + [("container", each) for each in (container,) if each]
+        path = POD.path(namespace, pod, "exec")
+        for is_last in (False, True):
+            prepared = await self._client.param_serialize(
+                "GET", path, query_params=[*query, *_STREAMS], auth_settings=["BearerToken"]
+            )
+            client = self._client.rest_client
+            client.pool_manager = client.pool_manager or client._create_pool_manager()  # noqa: SLF001 - as it does itself
+            try:
+                return await client.pool_manager.ws_connect(
+                    prepared[1], headers=prepared[2], protocols=_CHANNELS, heartbeat=_HEARTBEAT, max_msg_size=0
+                )
+            except aiohttp.WSServerHandshakeError as error:
+                if error.status == HTTPStatus.UNAUTHORIZED and not is_last and self._renew and await self._renew():
+                    continue
+                raise read_error(error.status, b"", f"run {command[0]} in the pod {pod}") from error
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise self._away(error) from error
+        raise AssertionError
 
     async def version(self) -> str:
         """Say what it runs."""

@@ -136,7 +136,6 @@ def test_hardly_anything_of_the_environment_reaches_the_command(
     assert "s3cret" not in str(made)
     assert "KUBECONFIG" not in made
     assert made["HOME"] == made["DOCKER_CONFIG"] == str(tmp_path)
-    assert Kit("kube-pod://x").environment(tmp_path)["KUBECONFIG"] == "/cluster"
 
 
 def test_a_home_holds_the_login_of_one_registry_and_what_to_trust(tmp_path: Path) -> None:

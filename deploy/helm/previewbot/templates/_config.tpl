@@ -45,6 +45,21 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The pod that BuildKit is, as {pod, namespace}; empty where it is reached otherwise. */}}
+{{- define "previewbot.buildkitPod" -}}
+{{- $address := dig "buildkit" "address" "" .Values.config -}}
+{{- if hasPrefix "kube-pod://" $address -}}
+{{- $pod := regexReplaceAll "^kube-pod://([^/?]+).*$" $address "${1}" -}}
+{{- $namespace := regexFind "[?&]namespace=[^&]+" $address | trimPrefix "?" | trimPrefix "&" | trimPrefix "namespace=" -}}
+{{- if not $namespace -}}
+{{- fail (printf "config.buildkit.address is %s, and nobody says where that pod is: kube-pod://POD?namespace=NAME" $address) -}}
+{{- end -}}
+{{- dict "pod" $pod "namespace" $namespace | toJson -}}
+{{- else -}}
+{}
+{{- end -}}
+{{- end -}}
+
 {{/* The annotations of routes that the configuration asks for, as a map that the admission policy compares with. */}}
 {{- define "previewbot.remarks" -}}
 {{- $remarks := deepCopy (dig "kubernetes" "ingress_annotations" dict .Values.config) -}}
