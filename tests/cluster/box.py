@@ -334,6 +334,12 @@ def is_up(box: Box) -> bool:
     return (box.folder / "up").exists() and first_process(box) is not None
 
 
+def ended(box: Box) -> Sequence[str]:
+    """The parts that were started there and do not run any more."""
+    found = {each.stem: _read(each) for each in sorted((box.folder / "pids").glob("*.json"))}
+    return [name for name, about in found.items() if _alive(about) is None]
+
+
 def is_in_use(box: Box) -> bool:
     """Whether the box is up, or somebody who lives is about to bring it up."""
     return is_up(box) or (not (box.folder / "up").exists() and _alive(owner(box)) is not None)

@@ -17,12 +17,15 @@ from tests.cluster.state import Cluster
 _PATIENCE = 60.0
 
 
-def kill(cluster: Cluster, part: str) -> None:
-    """End a part without a word, and wait until it is gone."""
+def kill(cluster: Cluster, part: str, *, within: bool = False) -> None:
+    """End a part without a word, and wait until it is gone; ``within``: what it runs in its own place."""
     entering = json.loads((_box(cluster).folder / "pids" / f"{part}.json").read_text())
     assert born(entering["pid"]) == entering["born"], f"{part} is not up"
     program = child(entering["pid"])
     assert program
+    if within:
+        program = child(program)
+        assert program
     os.kill(program, signal.SIGKILL)
     until = time.monotonic() + _PATIENCE
     while born(program):

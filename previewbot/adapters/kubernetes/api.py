@@ -30,6 +30,7 @@ _LAST_TURNS = 0.05
 _CHANNELS = ("v4.channel.k8s.io",)
 _STREAMS = tuple((each, "true") for each in ("stdin", "stdout", "stderr"))
 _HEARTBEAT = 30
+_NO_EXEC = "previewbot's account may not (pods/exec). The chart grants it where config.buildkit.address names the pod."
 _WATCH_SECONDS = 290
 _SILENCE = 120
 """Seconds without even a bookmark (one comes every minute), and a watch counts as cut off."""
@@ -186,7 +187,8 @@ class Api:
             except aiohttp.WSServerHandshakeError as error:
                 if error.status == HTTPStatus.UNAUTHORIZED and not is_last and self._renew and await self._renew():
                     continue
-                raise read_error(error.status, b"", f"run {command[0]} in the pod {pod}") from error
+                said = _NO_EXEC if error.status == HTTPStatus.FORBIDDEN else ""
+                raise read_error(error.status, said.encode(), f"run {command[0]} in the pod {pod}") from error
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise self._away(error) from error
         raise AssertionError

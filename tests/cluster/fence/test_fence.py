@@ -6,10 +6,12 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from tests.cluster import mortality
 from tests.cluster.images import BASE
 from tests.cluster.state import Cluster
 
@@ -78,3 +80,15 @@ def test_a_policy_closes_and_opens_when_it_comes_changes_and_goes(pair: Pair) ->
     pair.becomes(open_=False)
     pair.kubectl("delete", "networkpolicy", "only")
     pair.becomes(open_=True)
+
+
+def test_a_fence_that_dies_is_there_again_and_knows_the_pods_from_before(pair: Pair) -> None:
+    pair.apply(podSelector={}, policyTypes=["Ingress"])
+    pair.becomes(open_=False)
+    mortality.kill(pair.cluster, "fence", within=True)
+    assert not pair.asks(), "nothing opens meanwhile"
+    pair.apply(podSelector={}, ingress=[{}])
+    pair.becomes(open_=True)
+    pair.kubectl("run", "c", f"--image={BASE}", "--restart=Never", "--", "sleep", "100")
+    pair.kubectl("wait", "--for=condition=Ready", "pod/c", "--timeout=60s")
+    assert "it is started again" in (Path(pair.cluster.logs) / "fence.log").read_text()
