@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from previewbot import app
@@ -16,6 +16,7 @@ from previewbot.adapters.docker import connect, describe
 from previewbot.adapters.docker.cli import find_cli
 from previewbot.adapters.github import AppDescription
 from previewbot.adapters.store import look
+from previewbot.cli.certificate import judge
 from previewbot.cli.manifest import SetupFailed, read_manifest
 from previewbot.core.errors import Refused, Transient
 from previewbot.settings import Faulty, Settings, read_secret
@@ -53,6 +54,7 @@ async def examine(settings: Settings) -> list[Finding]:
         "GitHub App": _github,
         "Webhook secret": _secret,
         **places[settings.runtime],
+        **({"Certificate": _certificate} if _has_certificate(settings) else {}),
         "git": _git,
         "Database": _database,
         "Secrets": _secrets,
@@ -87,6 +89,7 @@ _FIXES = {
     "git": "Install git.",
     "Front door": "Start Caddy with its admin API (`caddy run`), and check caddy.admin.",
     "BuildKit": "Install buildctl, start buildkitd, and check buildkit.address and the files of buildkit.tls_….",
+    "Certificate": "Check kubernetes.tls_certificate_file and tls_key_file, and what renews them.",
     "Registry": "Check registry.prefix, and what the login of registry.username or registry.docker_config_file may do.",
     "Database": "Check storage.folder and storage.database_url, and who may write there.",
     "Secrets": "Check secrets.store: the role in AWS that it needs, or secrets.key_file (or secrets.key in"
@@ -220,16 +223,33 @@ async def _buildkit(settings: Settings) -> list[Finding]:
 
 async def _registry(settings: Settings) -> list[Finding]:
     from previewbot.places import images  # noqa: PLC0415 - only where there is a cluster
+    from previewbot.places.handouts import read_pull_secret  # noqa: PLC0415
 
+    own = settings.registry
+    if own.pull_secret_file:
+        read_pull_secret(own.pull_secret_file)
     names, registry = images.names_of(settings), images.registry_of(settings)
     try:
         await registry.check(names.repository)
     finally:
         await registry.aclose()
     detail = f"{names.host}/{names.repository}: pull, push and delete"
-    own = settings.registry
     exposed = _exposed([own.password_file, own.docker_config_file, own.pull_secret_file])
     return [Finding("Registry", ok=True, detail=detail), *([_tell_exposed("  login", exposed)] if exposed else [])]
+
+
+def _has_certificate(settings: Settings) -> bool:
+    return settings.runtime == "kubernetes" and settings.kubernetes.tls_certificate_file is not None
+
+
+async def _certificate(settings: Settings) -> list[Finding]:
+    from previewbot.places.handouts import Handouts  # noqa: PLC0415 - only where there is a cluster
+
+    handed = Handouts(settings).current.certificate
+    ok, detail = judge(handed.chain, settings.previews.domain, datetime.now(UTC)) if handed else (False, "none")
+    exposed = _exposed([settings.kubernetes.tls_key_file])
+    found = [Finding("Certificate", ok=ok, detail=detail, fix=_FIXES["Certificate"])]
+    return [*found, _tell_exposed("  key", exposed)] if exposed else found
 
 
 async def _database(settings: Settings) -> list[Finding]:

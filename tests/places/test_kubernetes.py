@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from previewbot.cli.doctor import Finding, examine
 from previewbot.settings import Settings
 from tests.fixtures.api_server import Answer, Server
+from tests.fixtures.certificates import issue
 from tests.fixtures.registry import free_port
 
 _REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -137,3 +138,15 @@ async def test_the_doctor_names_a_kind_that_the_cluster_does_not_know(tmp_path: 
     assert "install the CustomResourceDefinitions of the Gateway API" in found.detail
     known["resources"].append({"name": "ingresses"})
     assert (await _examine(tmp_path, api_server))["  kinds"].ok
+
+
+async def test_the_doctor_reads_the_certificate_that_previews_are_to_have(tmp_path: Path, api_server: Server) -> None:
+    papers = issue("*.elsewhere.test")
+    (tmp_path / "tls.crt").write_text(papers.chain)
+    (tmp_path / "tls.key").write_text(papers.key)
+    (tmp_path / "tls.key").chmod(0o600)
+    files = {"tls_certificate_file": str(tmp_path / "tls.crt"), "tls_key_file": str(tmp_path / "tls.key")}
+    found = await examine(Settings(**_sections(tmp_path, api_server, **files)))
+    (told,) = [each for each in found if each.name == "Certificate"]
+    assert (told.ok, told.detail) == (False, "it is for *.elsewhere.test, and previews are *.localhost")
+    assert told.fix.startswith("Check kubernetes.tls_certificate_file")
