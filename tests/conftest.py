@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.fixtures.cluster",
     "tests.fixtures.engine",
     "tests.fixtures.github",
+    "tests.fixtures.guarded",
     "tests.fixtures.kubernetes",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +14,19 @@ import pytest
 from cryptography import x509
 
 from previewbot.demo.github.state import Pull
-from previewbot.demo.story import said, until
+from previewbot.demo.story import until
 from tests.cluster.state import Cluster
 from tests.fixtures.certificates import Papers, issue
 from tests.fixtures.cluster_stage import Scene, scene
-from tests.fixtures.guarded import PULLS, PUSHES, Guarded, guarded
+from tests.fixtures.guarded import PULLS, PUSHES, WRONG, Guarded
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 _DOMAIN = "preview.example.test"
-_WRONG = (PULLS[0], "not its password")
 _TOLD = ("lacks an image", "may not pull its image", "401 Unauthorized", "registry.pull_secret_file", "again by itself")
 
 
 # --- a registry that lets nobody in without a login -------------------------------------------------------------------
-
-
-@pytest.fixture
-def shut(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Guarded]:
-    """A registry, with which previewbot is configured: it pushes there, and nodes pull with what ``pull.json`` has."""
-    with guarded(cluster, tmp_path / "registry") as made:
-        (tmp_path / "password").write_text(PUSHES[1])
-        (tmp_path / "pull.json").write_text(made.config(_WRONG))
-        said_of_it = {
-            "prefix": f"{made.host}/previews",
-            "plain_http": "false",
-            "username": PUSHES[0],
-            "password_file": str(tmp_path / "password"),
-            "ca_file": f"{cluster.trust}/outside-ca.crt",
-            "pull_secret_file": str(tmp_path / "pull.json"),
-        }
-        for name, value in said_of_it.items():
-            monkeypatch.setenv(f"PREVIEWBOT_REGISTRY__{name.upper()}", value)
-        monkeypatch.setenv("PREVIEWBOT_KUBERNETES__WAIT_FOR_IMAGE", "5s")
-        yield made
 
 
 @pytest.fixture
@@ -73,7 +52,7 @@ async def test_a_login_that_may_not_pull_is_told_and_the_right_one_reaches_every
     await until("the namespace has the new login", is_new, patience=30, pause=0.5)
     assert await visitor.serves(visitor.pull.sha), "nothing of what runs is disturbed"
     log = (staged.stage.folder / "previewbot.log").read_text()
-    for secret in (PUSHES[1], PULLS[1], _WRONG[1]):
+    for secret in (PUSHES[1], PULLS[1], WRONG[1]):
         assert secret not in log
         assert not any(secret in each.body for each in visitor.pull.comments)
 
@@ -99,23 +78,6 @@ async def test_a_namespace_that_nobody_gives_a_login_any_more_keeps_none(
     assert "imagePullSecrets" not in account
     await staged.push(visitor.pull, greeting="again\n")
     await staged.reads(visitor.pull, visitor.pull.sha[:7], *_TOLD)
-
-
-async def test_a_registry_that_goes_in_the_middle_is_told_and_the_preview_is_served_once_it_is_back(
-    shut: Guarded, staged: Scene, tmp_path: Path
-) -> None:
-    (tmp_path / "pull.json").write_text(shut.config(PULLS))
-    visitor = await staged.open()
-    await staged.is_served(visitor)
-    before = visitor.pull.sha
-    shut.stop()
-    await staged.push(visitor.pull, greeting="the registry is away\n")
-    await staged.reads(visitor.pull, visitor.pull.sha[:7], f"The registry {shut.host}", patience=120)
-    assert await visitor.serves(before), "what runs goes on"
-    assert not said(visitor.pull, "**Preview is ready**", visitor.pull.sha[:7])
-    shut.start()
-    await staged.is_served(visitor, patience=180)
-    assert not said(visitor.pull, "The registry")
 
 
 async def _given(made: Scene, namespace: str) -> str:
