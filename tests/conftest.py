@@ -16,12 +16,12 @@ pytest_plugins = [
     "tests.fixtures.cluster",
     "tests.fixtures.engine",
     "tests.fixtures.github",
-    "tests.fixtures.guarded",
     "tests.fixtures.kubernetes",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
     "tests.fixtures.buildkit_pod",
     "tests.fixtures.buildkit",  # after those that it imports, or their assertions would say less
+    "tests.fixtures.guarded",  # the same
     "tests.fixtures.previewbot_image",
     "tests.fixtures.repositories",
     "tests.fixtures.store",
