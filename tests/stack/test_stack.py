@@ -66,12 +66,12 @@ async def test_the_whole_stack_lives_changes_and_is_gone(stack: Stack) -> None:
     assert (status["picture"], status["notes"]) == (["a cat", "text/plain"], ["sold"])
 
     await _runs_its_job(stack, pull)
-    await _tells_nobody(stack, pull)
 
     broken = stack.files["previewbot.yaml"].replace("shop, migrate", "shop, fail")
     await stack.push(pull, blueprint=broken)
     await stack.reads(pull, "could not be released", "cannot migrate with postgresql://app:•••@db:5432/app")
     assert (await stack.get(pull, "/status"))["words"] == "third words", "the release before goes on serving"
+    await _tells_nobody(stack, pull)
 
     other = await stack.open(words="other words")
     status = await stack.get(other, "/status")
