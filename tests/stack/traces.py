@@ -38,6 +38,9 @@ def _of_an_engine(ground: EngineGround, instance: str) -> dict[str, Any]:
         containers = [client.inspect_container(each["Id"]) for each in client.containers(all=True, filters=mine)]
         for each in containers:
             del each["Config"]["Env"]
+            if each["Config"]["Labels"]["previewbot.service"].startswith("hook."):
+                # A command that names a secret has it as an argument; of this app, the hooks' do.
+                del each["Config"]["Cmd"], each["Args"]
         images = sorted({each["Image"] for each in containers})
         return {
             "containers": containers,
