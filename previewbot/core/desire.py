@@ -18,7 +18,7 @@ from previewbot.core.blueprint import (
     Kind,
     Service,
 )
-from previewbot.core.filling import ARGUMENT, Filling, Urls
+from previewbot.core.filling import ARGUMENT, COMMIT, Filling, Urls
 from previewbot.core.ids import digest, host_label
 from previewbot.core.model import HookPoint, ImageOrder, PullRequest, Reason, Redeploy, ReleaseSpec, ServiceSpec
 from previewbot.core.references import resources as resources_in
@@ -197,7 +197,8 @@ def present(pull: PullRequest, blueprint: Blueprint, basis: Basis) -> Present:
             order = ImageOrder(image, pull.key, service.name, pull.repository, pull.head_commit, build, fresh=fresh)
             order = replace(order, sealed={name: filling.secret(service.name, name) for name in build.secrets})
             orders.setdefault(image, order)
-        specs.append(_specify(replace(service, build=build), image, basis, filling))
+        spec = _specify(replace(service, build=build), image, basis, filling)
+        specs.append(replace(spec, edition=_edition(spec, service, nonce)))
     services = _with_hooks(blueprint, tuple(specs), filling, basis.seeded)
     revision = _revision(services, nonce)
     release = ReleaseSpec(pull.key, revision, blueprint.app, pull.head_commit, services, filling.public)
@@ -256,6 +257,7 @@ def _job(  # noqa: PLR0917 - each is a part of it
         replicas=1,
         after=(),
         schedule=None,
+        edition="",
         sealed=kept | dict(sealed),
         needs=tuple(dict.fromkeys((*of.needs, *filling.needs(resources_in(*hook.command))))),
     )
@@ -300,8 +302,16 @@ def _revision(specs: tuple[ServiceSpec, ...], nonce: str) -> str:
     return digest("release-1", nonce, *(repr(_plain(spec)) for spec in kept), length=12)
 
 
+def _edition(spec: ServiceSpec, service: Service, nonce: str) -> str:
+    """Hash what makes a service that stays; the commit only where the blueprint itself tells it, or builds with it."""
+    if not spec.kind.stays:
+        return ""
+    told = {name: value for name, value in spec.env.items() if name != COMMIT or name in service.env}
+    return digest("edition-1", nonce, repr(_plain(replace(spec, env=told, after=()))), length=16)
+
+
 def _plain(spec: ServiceSpec) -> tuple[object, ...]:
-    values = (getattr(spec, each.name) for each in fields(ServiceSpec))
+    values = (getattr(spec, each.name) for each in fields(ServiceSpec) if each.repr)
     return tuple(sorted(value.items()) if isinstance(value, Mapping) else _build(value) for value in values)
 
 

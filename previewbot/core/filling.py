@@ -15,6 +15,8 @@ from previewbot.core.secrets import Seal, Template, Versions, divide, plain
 Urls = Mapping[str, str]
 """Service name to URL."""
 ARGUMENT = "PREVIEWBOT_ARGUMENT_"
+COMMIT = "PREVIEWBOT_COMMIT"
+"""The commit that a service was started for: the same program goes on running over the pushes that do not touch it."""
 
 
 def argument(position: int) -> str:
@@ -115,7 +117,7 @@ class Filling:
         told = {f"PREVIEWBOT_{name.upper().replace('-', '_')}_URL": url for name, url in urls.items()}
         told |= {
             "PREVIEWBOT": "1",
-            "PREVIEWBOT_COMMIT": self.pull.head_commit,
+            COMMIT: self.pull.head_commit,
             "PREVIEWBOT_SERVICE": service.name,
         }
         if number := self._environment()["number"]:

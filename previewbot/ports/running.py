@@ -33,6 +33,7 @@ class Runtime(Protocol):
     ) -> None:
         """Start these services of a release (``None``: all) beside whatever runs; what is over is not run again.
 
+        What runs already for another release and is of the same ``edition`` may go on, and then belongs to both.
         ``digests`` turns an image of ours into what to run. ``sealed`` has the variables that are secret.
         """
 
@@ -46,7 +47,7 @@ class Runtime(Protocol):
         """Take one run away, whether it is over or not; gone is fine."""
 
     async def remove(self, key: Key, revision: str) -> Removed:
-        """Take one release away, gracefully."""
+        """Take one release away, gracefully; what belongs to another one as well goes on."""
 
     async def remove_volumes(self, key: Key, names: Collection[str]) -> Removed:
         """Take volumes of an environment away; gone is fine, in use is ``Transient``."""

@@ -122,7 +122,8 @@ def test_everything_belongs_to_one_namespace_that_is_fenced_in(stack: Blueprint)
 def test_the_bodies_are_those_that_the_engine_is_sent(stack: Blueprint) -> None:
     made = imagine(stack, "preview", Terms())
     (web,) = [each for each in made.release.services if each.name == "web"]
-    berth = containers.Berth(KEY, made.release.revision, web, 0)
+    network = Names("previewbot").network(KEY, made.release.revision, 1)
+    berth = containers.Berth(KEY, made.release.revision, web, 0, network)
     image = images.Image(digests(made)[web.image], ())
     own = sealed(made.release)["web"]
     assert bodies(stack)["web-0"] == containers.container(
@@ -154,7 +155,7 @@ def test_removing_a_service_removes_exactly_it(file: Document, runtime: Runtime,
 
 
 def _known(found: list[Document], *, without: str) -> dict[str, str]:
-    """Every object, as text, and whose it is; but for the revision, and for what siblings are told of a service."""
+    """Every object, as text, and whose it is; but for hashes of the whole, and for what siblings are told of one."""
     for each in found:
         _forget(each.get("body", {}), without)
         _forget(each.get("spec", {}).get("template", {}).get("spec", {}), without)
@@ -172,6 +173,7 @@ def _known(found: list[Document], *, without: str) -> dict[str, str]:
 
 
 def _forget(program: Document, name: str) -> None:
+    program.get("Labels", {}).pop("previewbot.edition", None)
     variable = f"PREVIEWBOT_{name.upper().replace('-', '_')}_URL"
     if "Env" in program:
         program["Env"] = [each for each in program["Env"] if not each.startswith(f"{variable}=")]

@@ -391,6 +391,59 @@ async def test_two_releases_run_side_by_side_and_removing_one_leaves_the_other(
     assert await runtime.remove(key, "r1") == Removed()
 
 
+def _of(edition: str, spec: ServiceSpec) -> ServiceSpec:
+    return replace(spec, edition=edition)
+
+
+async def test_what_is_the_same_in_a_newer_release_may_go_on_and_the_end_of_the_older_one_does_not_touch_it(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    keeps = not isinstance(runtime, KubernetesRuntime)
+    api, web = _of("api-1", service("api", SERVE, 8080, replicas=2)), _of("web-1", WEB)
+    await runtime.start(release(key, "r1", api, web), digests)
+    before = await _settled(runtime, key, "r1")
+    async with _listening(runtime) as heard:
+        await runtime.start(release(key, "r2", api), digests)
+        await _until(lambda: key in heard)
+    await runtime.start(release(key, "r2", api, _of("web-2", WEB)), digests)
+    after = await _settled(runtime, key, "r2")
+    assert [each.service for each in after] == ["api", "api", "web"]
+    if keeps:
+        assert after[:2] == before[:2]
+    assert after[2].address != before[2].address
+    assert (await runtime.observe(key)).release("r1") == Running("r1", before)
+    assert (await runtime.remove(key, "r1")).containers == (1 if keeps else 3)
+    assert (await runtime.observe(key)).releases == (Running("r2", after),)
+    assert await runtime.remove(key, "r1") == Removed()
+    assert (await runtime.remove(key, "r2")).containers == 3
+    await _absent(runtime, key, "r2")
+
+
+async def test_a_newer_release_that_is_given_up_leaves_what_it_shared_to_the_older_one(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    api, web = _of("api-1", service("api", SERVE, 8080)), _of("web-1", WEB)
+    await runtime.start(release(key, "r1", api, web), digests)
+    before = await _settled(runtime, key, "r1")
+    await runtime.start(release(key, "r2", api, web), digests)
+    await _settled(runtime, key, "r2")
+    await runtime.remove(key, "r2")
+    await _absent(runtime, key, "r2")
+    assert (await runtime.observe(key)).releases == (Running("r1", before),)
+    await runtime.delete(key)
+    await _gone(runtime, key)
+
+
+async def test_what_is_not_well_does_not_go_on(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
+    bad = _of("api-1", service("api", CRASH, 8080))
+    await runtime.start(release(key, "r1", bad), digests)
+    await _settled(runtime, key, "r1")
+    await runtime.start(release(key, "r2", bad), digests)
+    await _settled(runtime, key, "r2")
+    assert (await runtime.remove(key, "r1")).containers == 1
+    assert [each.revision for each in (await runtime.observe(key)).releases] == ["r2"]
+
+
 async def test_what_is_prepared_is_no_instance_and_is_gone_with_its_environment(
     runtime: Runtime, key: Key, digests: dict[str, str]
 ) -> None:

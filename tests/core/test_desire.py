@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from previewbot.core.blueprint import Blueprint, Build, Filters, Secret, Service
+from previewbot.core.blueprint import Blueprint, Build, Filters, Health, Hook, Hooks, Kind, Secret, Service
 from previewbot.core.desire import (
     FALLBACK_FILTERS,
     Absent,
@@ -118,6 +118,62 @@ def test_an_untouched_context_keeps_its_image_over_commits_and_a_touched_one_doe
     after = present(replace(PULL, head_commit=OLDER), BLUEPRINT, replace(BASIS, trees={".": "t1", "api": "new"}))
     assert [one.image == two.image for one, two in zip(before.orders, after.orders, strict=True)] == [True, False]
     assert before.release.revision != after.release.revision
+
+
+def _editions(blueprint: Blueprint, *, commit: str = COMMIT, basis: Basis = BASIS) -> dict[str, str]:
+    made = present(replace(PULL, head_commit=commit), blueprint, basis).release
+    return {each.name: each.edition for each in made.services}
+
+
+def test_what_a_commit_does_not_touch_is_of_the_same_edition_and_only_that() -> None:
+    before = _editions(BLUEPRINT)
+    assert _editions(BLUEPRINT, commit=OLDER) == before
+    assert len(set(before.values())) == len(before)
+    after = _editions(BLUEPRINT, commit=OLDER, basis=replace(BASIS, trees={".": "t1", "api": "new"}))
+    assert (after["web"] == before["web"], after["api"] == before["api"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        replace(WEB, env={"VERSION": "${commit.sha}"}),
+        replace(WEB, env={"PREVIEWBOT_COMMIT": "${commit.sha}"}),
+        replace(WEB, command=("run", "${commit.sha}")),
+        replace(WEB, build=Build(args={"COMMIT": "${commit.sha}"})),
+    ],
+)
+def test_who_asks_for_the_commit_is_another_edition_with_each(told: Service) -> None:
+    blueprint = Blueprint("shop", (told, API))
+    before, after = _editions(blueprint), _editions(blueprint, commit=OLDER)
+    assert (before["web"] == after["web"], before["api"] == after["api"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(API, env={"A": "1"}),
+        replace(API, port=9001),
+        replace(API, command=("run",)),
+        replace(API, health=Health(path="/up")),
+        replace(API, image="redis:7", build=None),
+    ],
+)
+def test_whatever_else_changes_a_service_is_another_edition(changed: Service) -> None:
+    assert _editions(Blueprint("shop", (WEB, API)))["api"] != _editions(Blueprint("shop", (WEB, changed)))["api"]
+
+
+def test_asking_to_redeploy_makes_everything_another_edition() -> None:
+    cache = Service("cache", image="redis:7", port=6379)
+    blueprint = Blueprint("shop", (WEB, cache))
+    before, after = _editions(blueprint), _editions(blueprint, basis=replace(BASIS, redeploy=Redeploy(7, COMMIT)))
+    assert not set(before.values()) & set(after.values())
+
+
+def test_what_runs_to_its_end_belongs_to_one_release() -> None:
+    hooks = Hooks(release=Hook("web", ("migrate",)))
+    job = replace(WEB, name="job", kind=Kind.JOB, port=None, public=False)
+    found = _editions(Blueprint("shop", (WEB, job), hooks=hooks))
+    assert {name for name, edition in found.items() if not edition} == {"job", "hook.release"}
 
 
 @pytest.mark.parametrize(

@@ -69,12 +69,12 @@ class FakeRuntime:
 
     def turn(self, key: Key, revision: str, service: str, behaviour: Behaviour) -> None:
         """Let the instances of a service be like this from now on."""
-        own = self._releases[key][revision]
-        for place, each in own.instances.items():
+        for place, each in list(self._releases[key][revision].instances.items()):
             if each.service == service:
-                own.instances[place] = replace(
-                    each, state=behaviour.state, detail=behaviour.detail, reason=behaviour.reason
-                )
+                turned = replace(each, state=behaviour.state, detail=behaviour.detail, reason=behaviour.reason)
+                for own in self._releases[key].values():
+                    if own.instances.get(place) is each:
+                        own.instances[place] = turned
         self._said[key, revision, service] = behaviour.says
         self._tell(key)
 
@@ -153,6 +153,9 @@ class FakeRuntime:
     def _bring_up(self, release: ReleaseSpec, own: _Release, service: ServiceSpec, index: int) -> None:
         if (service.name, index) in own.instances:
             return
+        if kept := self._same(release, service, index):
+            own.instances[service.name, index] = kept
+            return
         behaviour = self.behave(service)
         if service.is_laid:
             behaviour = Behaviour(InstanceState.LAID)
@@ -170,6 +173,15 @@ class FakeRuntime:
             schedule=schedule,
         )
         self._said[release.key, release.revision, service.name] = behaviour.says
+
+    def _same(self, release: ReleaseSpec, service: ServiceSpec, index: int) -> Instance | None:
+        """What runs already of another release, and may go on in this one."""
+        for other in self._releases[release.key].values():
+            found, spec = other.instances.get((service.name, index)), other.spec.get(service.name)
+            is_same = bool(service.edition) and spec is not None and spec.edition == service.edition
+            if found and is_same and found.state is InstanceState.READY:
+                return found
+        return None
 
     async def run(self, key: Key, revision: str, service: str, name: str) -> None:
         self._ask()
@@ -207,7 +219,9 @@ class FakeRuntime:
         if gone is None:
             return Removed()
         self._tell(key)
-        return Removed(containers=len(gone.instances), networks=0 if gone.resource else 1)
+        others = [each for own in self._releases.get(key, {}).values() for each in own.instances.values()]
+        ended = [each for each in gone.instances.values() if not any(each is other for other in others)]
+        return Removed(containers=len(ended), networks=0 if gone.resource else 1)
 
     async def remove_volumes(self, key: Key, names: Collection[str]) -> Removed:
         self._ask()

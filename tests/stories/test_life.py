@@ -143,13 +143,28 @@ async def test_a_crashing_release_never_takes_over_and_shows_its_last_words(city
         if spec.name == "api"
         else Behaviour()
     )
-    await city.push(pull, {"web/x": "7"})
+    await city.push(pull, {"api/x": "7"})
     text = city.comment(pull)
     assert "does not stay up**: service **api** exits with code 1, 3 times in 4 s" in text
     assert "KeyError: 'STRIPE_KEY'" in text
     observed = await city.observed(pull)
     assert observed.routes == good
     assert len(observed.releases) == 1
+
+
+async def test_a_push_leaves_running_what_it_does_not_touch_and_a_redeploy_nothing(city: Town) -> None:
+    async def addresses() -> dict[str, str | None]:
+        (release,) = (await city.observed(pull)).releases
+        return {each.service: each.address for each in release.instances}
+
+    pull = await city.open()
+    before = await addresses()
+    await city.push(pull, {"web/x": "7"})
+    pushed = await addresses()
+    assert {name for name in before if before[name] == pushed[name]} == {"api"}
+    await city.say(pull, "alice", "/redeploy")
+    asked = await addresses()
+    assert not {name for name in asked if asked[name] == pushed[name]}
 
 
 async def test_a_flaw_changes_nothing_and_says_where_it_is(city: Town) -> None:

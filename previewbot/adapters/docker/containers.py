@@ -11,10 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from previewbot.adapters.docker.images import Image
-from previewbot.adapters.docker.labels import INDEX, LAID, RESOURCE, RUN, SCHEDULE, SERVICE, VOLUME, Names, Target
+from previewbot.adapters.docker.labels import (
+    EDITION,
+    INDEX,
+    LAID,
+    RESOURCE,
+    RUN,
+    SCHEDULE,
+    SERVICE,
+    VOLUME,
+    Names,
+    Target,
+)
 from previewbot.adapters.docker.limits import MIB, Limits
 from previewbot.core.filling import ARGUMENT, argument
-from previewbot.core.ids import Key
+from previewbot.core.ids import Key, digest
 from previewbot.core.model import ServiceSpec, Size
 
 _NANO = 1_000_000_000
@@ -30,6 +41,8 @@ class Berth:
     revision: str
     service: ServiceSpec
     index: int
+    network: str
+    """The network on which its siblings find it by its name."""
     resource: str | None = None
     """The resource that it is, where it is none of the app's own services."""
 
@@ -37,9 +50,15 @@ class Berth:
         """Its name in the engine."""
         return names.container(self.key, self.revision, self.service.name, self.index)
 
-    def labels(self, names: Names) -> dict[str, str]:
+    def edition(self, limits: Limits) -> str | None:
+        """What it is, where it may go on in a newer release: a new limit of the operator's makes it another."""
+        return digest(self.service.edition, repr(limits)) if self.service.edition else None
+
+    def labels(self, names: Names, limits: Limits) -> dict[str, str]:
         """Its labels."""
         own = {SERVICE: self.service.name, INDEX: str(self.index)}
+        if edition := self.edition(limits):
+            own[EDITION] = edition
         if self.resource is not None:
             own[RESOURCE] = self.resource
         if self.service.is_laid:
@@ -47,10 +66,6 @@ class Berth:
         if self.service.schedule is not None:
             own[SCHEDULE] = self.service.schedule.written()
         return names.labels(self.key, self.revision) | own | Target.of(self.service).labels()
-
-    def network(self, names: Names) -> str:
-        """The network on which its siblings find it by its name."""
-        return names.resources(self.key) if self.resource else names.network(self.key, self.revision)
 
 
 def network(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -65,14 +80,14 @@ def volume(key: Key, name: str, names: Names) -> dict[str, Any]:
 
 def container(berth: Berth, image: Image, sealed: Mapping[str, str], *, names: Names, limits: Limits) -> dict[str, Any]:
     """Describe a container; ``sealed`` are the variables of its environment that are secret."""
-    service, network = berth.service, berth.network(names)
+    service = berth.service
     made: dict[str, Any] = {
         "Image": image.id,
         "Hostname": service.name[:_HOST_NAME_LIMIT],
         "Env": [f"{name}={value}" for name, value in _environment(service, sealed).items()],
-        "Labels": berth.labels(names),
+        "Labels": berth.labels(names, limits),
         "HostConfig": _host(berth, image.volumes, names, limits),
-        "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": [service.name]}}},
+        "NetworkingConfig": {"EndpointsConfig": {berth.network: {"Aliases": [service.name]}}},
     }
     if service.command is not None:
         made["Cmd"] = [sealed.get(argument(place), word) for place, word in enumerate(service.command)]
@@ -101,7 +116,7 @@ def _environment(service: ServiceSpec, sealed: Mapping[str, str]) -> dict[str, s
 def _host(berth: Berth, volumes: Iterable[str], names: Names, limits: Limits) -> dict[str, Any]:
     size = berth.service.size or Size(limits.cpus, limits.memory)
     made: dict[str, Any] = {
-        "NetworkMode": berth.network(names),
+        "NetworkMode": berth.network,
         "Init": True,
         "RestartPolicy": {"Name": "unless-stopped" if berth.service.kind.stays else "no"},
         "CapDrop": ["ALL"],

@@ -24,14 +24,14 @@ def draw(
     The folders that an image declares as volumes are known only to the engine, and are left out.
     """
     key, shared = release.key, names.resources(release.key)
-    own = shared if release.resource else names.network(key, release.revision)
+    own = shared if release.resource else names.network(key, release.revision, 1)
     labels = names.labels(key, None if release.resource else release.revision)
     made: list[Document] = [{"network": containers.network(own, labels)}]
     made += [{"volume": containers.volume(key, each, names)} for each in sorted(release.volumes)]
     for service in release.services:
         image = Image(digests[service.image] if service.build else service.image, ())
         for index in range(service.replicas):
-            berth = Berth(key, release.revision, service, index, release.resource)
+            berth = Berth(key, release.revision, service, index, own, release.resource)
             body = containers.container(berth, image, sealed.get(service.name, {}), names=names, limits=limits)
             about: Document = {"container": berth.name(names)}
             if service.needs:

@@ -19,6 +19,7 @@ from previewbot.adapters.docker import facts
 from previewbot.adapters.docker.engine import Engine, is_conflict
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.labels import LAID, RESOURCE, REVISION, VOLUME, Names, Target, key_of
+from previewbot.adapters.docker.membership import home, releases
 from previewbot.adapters.together import every
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
@@ -34,15 +35,40 @@ _TRIES = 3
 class Things:
     """What the engine lists, as it lists it."""
 
+    names: Names
     containers: list[Thing]
     networks: list[Thing]
     volumes: list[Thing]
 
     @property
     def revisions(self) -> tuple[str, ...]:
-        """The releases of which any container or network is there."""
-        found = (_labels(each).get(REVISION) for each in (*self.containers, *self.networks))
-        return tuple(sorted({revision for revision in found if revision}))
+        """The releases that any container belongs to, and those of which only the network is there."""
+        prepared = {_labels(each).get(REVISION) for each in self.networks} - self.homes
+        found = {*prepared, *(revision for each in self.containers for revision in self.releases(each))}
+        return tuple(sorted(revision for revision in found if revision))
+
+    @property
+    def homes(self) -> frozenset[str]:
+        """The releases that the containers were made for, also those that none of them belongs to any more."""
+        return frozenset(found for each in self.containers if (found := home(each)))
+
+    def releases(self, container: Thing) -> frozenset[str]:
+        """The releases that a container belongs to."""
+        return releases(container, self.names)
+
+    def of(self, revision: str) -> list[Thing]:
+        """The containers that belong to a release."""
+        return [each for each in self.containers if revision in self.releases(each)]
+
+    def alone(self, revision: str) -> Things:
+        """What goes with a release: what belongs to no other one, and the homes that nothing is left of."""
+        ends = [each for each in self.containers if self.releases(each) == {revision}]
+        rest = Things(self.names, [each for each in self.containers if each not in ends], [], [])
+        gone = {revision, *map(home, ends)} - rest.homes - ({*rest.revisions} - {revision})
+        networks, volumes = (
+            [each for each in things if _labels(each).get(REVISION) in gone] for things in (self.networks, self.volumes)
+        )
+        return Things(self.names, ends, networks, volumes)
 
     @property
     def keys(self) -> frozenset[Key]:
@@ -64,7 +90,7 @@ class Things:
     @property
     def leftovers(self) -> int:
         """How many networks and volumes belong to no release."""
-        revisions = self.revisions
+        revisions = {*self.revisions, *self.homes}
         return sum(_labels(each).get(REVISION) not in revisions for each in (*self.networks, *self.volumes))
 
 
@@ -97,7 +123,7 @@ class Inventory:
                 self._list(lambda client, filters: client.volumes(filters=filters)["Volumes"] or [], key, revision),
             ]
         )
-        return Things(containers, networks, volumes)
+        return Things(self.names, containers, networks, volumes)
 
     async def containers(self, key: Key | None = None, revision: str | None = None) -> list[Thing]:
         """List the containers, stopped ones included."""

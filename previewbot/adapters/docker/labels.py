@@ -23,6 +23,8 @@ VOLUME = "previewbot.volume"
 LAID = "previewbot.laid"
 """On what is only made, and run when its time comes."""
 SCHEDULE = "previewbot.schedule"
+EDITION = "previewbot.edition"
+"""On what may go on in a newer release: what it is."""
 RUN = "previewbot.run"
 """On each run of that: its name."""
 _PORT = "previewbot.port"
@@ -41,17 +43,30 @@ class Names:
 
     instance: str
 
-    def network(self, key: Key, revision: str) -> str:
-        """Name the network of a release."""
-        return f"{self.prefix}{key}-{_checked(revision)}"
+    def network(self, key: Key, revision: str, place: int) -> str:
+        """Name the network of a release: names are in the order in which the networks of an environment were made.
+
+        What is on several networks finds a name on the first one of them, and is reached from outside through it.
+        """
+        return f"{self.prefix}{key}-{place:06}-{_checked(revision)}"
+
+    def place(self, network: str) -> int:
+        """Read the place of a release's network among those of its environment from its name; 0 where it has none."""
+        found = re.match(r"pr-\d+-\d+-(\d{6})-", network.removeprefix(self.prefix), re.ASCII)
+        return int(found[1]) if found else 0
+
+    def revision(self, network: str) -> str | None:
+        """Read the release from its network's name."""
+        place = self.place(network)
+        return network.partition(f"-{place:06}-")[2] if place else None
 
     def container(self, key: Key, revision: str, service: str, index: int) -> str:
         """Name one container of a release."""
-        return f"{self.network(key, revision)}-{_checked(service)}-{index}"
+        return f"{self.prefix}{key}-{_checked(revision)}-{_checked(service)}-{index}"
 
     def resources(self, key: Key) -> str:
-        """Name the network on which an environment's resources are."""
-        return self.network(key, "resources")
+        """Name the network on which an environment's resources are; it comes after those of all releases."""
+        return f"{self.prefix}{key}-resources"
 
     def volume(self, key: Key, name: str) -> str:
         """Name a volume that belongs to an environment."""

@@ -1,5 +1,7 @@
 """Running releases: each has a network of its own, so two of them side by side find their own siblings by name.
 
+A service that a push does not touch goes on: its container joins the newer release (see ``membership``).
+
 Everything is found by its labels and named deterministically, so every effect can be done again. A release is ready
 only when its programs were seen to answer. Environments are kept apart by the engine's bridge isolation.
 """
@@ -8,23 +10,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from previewbot.adapters.docker import containers, facts, images
+from previewbot.adapters.docker import containers, facts, images, membership
 from previewbot.adapters.docker.containers import Berth
 from previewbot.adapters.docker.deadlines import Deadlines
 from previewbot.adapters.docker.engine import Engine, describe, explain, is_conflict
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
-from previewbot.adapters.docker.labels import INDEX, LAID, REVISION, RUN, SCHEDULE, SERVICE, Names
+from previewbot.adapters.docker.labels import EDITION, INDEX, LAID, REVISION, RUN, SCHEDULE, SERVICE, Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.mounts import open_volumes
 from previewbot.adapters.docker.news import News
+from previewbot.adapters.docker.rooms import Rooms, foreign
 from previewbot.adapters.docker.watch import judge_job
 from previewbot.adapters.docker.watches import Watches
 from previewbot.adapters.exits import cannot_start
@@ -58,6 +62,7 @@ class DockerRuntime:
         self._names = Names(instance)
         self._limits = limits or Limits()
         self._inventory = Inventory(engine, self._names)
+        self._rooms = Rooms(engine, self._names, self._inventory)
         self._news = News(engine, self._names)
         self._watches = Watches(engine, self._inventory.inspect, self._news.tell)
         self._deadlines = Deadlines(lambda each: self._inventory.end_container(each, self._limits.stop))
@@ -77,11 +82,12 @@ class DockerRuntime:
         self._deadlines.keep_only(key, ids)
         for each in seen:
             self._deadlines.watch(key, each)
+        owners = {each["Id"]: things.releases(each) for each in things.containers}
         resources = things.resources
         releases = tuple(
             Running(
                 revision,
-                tuple(sorted((each for own, each in instances if own == revision), key=_order)),
+                tuple(sorted((each for own, each in instances if revision in owners[own]), key=_order)),
                 runs=tuple(sorted((_run(each) for each in runs if each.labels.get(REVISION) == revision), key=_began)),
                 resource=resources.get(revision),
             )
@@ -90,10 +96,11 @@ class DockerRuntime:
         return Observed(releases=releases, leftovers=things.leftovers, volumes=frozenset(things.kept))
 
     async def _instance(self, key: Key, found: Facts) -> tuple[str, Instance]:
+        """Read the instance that a container is, beside the container's ID."""
         verdict = judge_job(found) if found.is_job else await self._watches.judge(key, found)
         port = found.labels.get("previewbot.port")
         published = found.published.get(int(port)) if port else None
-        return found.labels.get(REVISION, ""), Instance(
+        return found.id, Instance(
             service=found.labels.get(SERVICE, ""),
             index=int(found.labels.get(INDEX, "0")),
             state=verdict.state,
@@ -116,9 +123,8 @@ class DockerRuntime:
 
     async def tail(self, key: Key, revision: str, service: str, *, lines: int, run: str | None = None) -> Sequence[str]:
         """See ``Runtime.tail``. Of several replicas, one that failed speaks; colours and control characters go."""
-        found = [
-            each for each in await self._inventory.containers(key, revision) if each["Labels"].get(SERVICE) == service
-        ]
+        listed = [each for each in await self._inventory.containers(key) if each["Labels"].get(SERVICE) == service]
+        found = [each for each in listed if revision in membership.releases(each, self._names)]
         if run is not None:
             found = [each for each in found if each["Labels"].get(RUN) == run]
         found.sort(
@@ -144,7 +150,7 @@ class DockerRuntime:
     async def prepare(self, key: Key, revision: str) -> None:
         """See ``Runtime.prepare``."""
         async with self._lock(key, revision):
-            await self._ensure_network(key, self._names.network(key, revision), revision)
+            await self._rooms.network(key, revision)
 
     async def start(
         self,
@@ -157,61 +163,37 @@ class DockerRuntime:
         key, revision = release.key, release.revision
         wanted = [each for each in release.services if services is None or each.name in services]
         async with self._lock(key, revision):
-            found, _, found_images = await asyncio.gather(
-                self._inventory.containers(key, revision),
-                self._make_room(release),
+            found, network, found_images = await asyncio.gather(
+                self._inventory.containers(key),
+                self._rooms.ready(release),
                 every(self._image(service, digests) for service in wanted),
             )
-        by_name = {name.lstrip("/"): each for each in found for name in each["Names"]}
 
         def body(berth: Berth, image: Image) -> Json:
             own = (sealed or {}).get(berth.service.name, {})
             return containers.container(berth, image, own, names=self._names, limits=self._limits)
 
         berths = [
-            (Berth(key, revision, service, index, release.resource), image)
+            (Berth(key, revision, service, index, network, release.resource), image)
             for service, image in zip(wanted, found_images, strict=True)
             for index in range(service.replicas)
         ]
         # No container waits for another one, also of an earlier call: each has a lock of its own.
-        await every(self._bring_up(berth, body(berth, image), by_name) for berth, image in berths)
-
-    async def _make_room(self, release: ReleaseSpec) -> None:
-        """Make the networks and volumes that the containers of a release are put on."""
-        key, revision = release.key, release.revision
-        if not release.resource:
-            await self._ensure_network(key, self._names.network(key, revision), revision)
-        if release.resource or any(each.needs for each in release.services):
-            # Several releases share it, and the engine would make a second one of the same name.
-            async with self._lock(key, self._names.resources(key)):
-                await self._ensure_network(key, self._names.resources(key))
-        await every(self._ensure_volume(key, each) for each in sorted(release.volumes))
+        await every(self._bring_up(berth, body(berth, image), found) for berth, image in berths)
 
     async def _image(self, service: ServiceSpec, digests: Mapping[str, str]) -> Image:
         if service.build is None:
             return await images.fetch(self._engine, service.image)
         return await images.find(self._engine, digests[service.image])
 
-    async def _ensure_network(self, key: Key, name: str, revision: str | None = None) -> None:
-        if any(each["Name"] == name for each in await self._inventory.networks(key, revision)):
-            return
-        labels = self._names.labels(key, revision)
-        try:
-            await self._engine.call(lambda client: client.create_network(**containers.network(name, labels)))
-        except APIError as error:
-            raise _foreign("network", name) from error
-
-    async def _ensure_volume(self, key: Key, name: str) -> None:
-        body = containers.volume(key, name, self._names)
-        # The engine gives the one that is there, if there is one.
-        made = await self._engine.call(lambda client: client.create_volume(**body))
-        if not self._names.owns(made["Labels"], key):
-            raise _foreign("volume", body["name"])
-
-    async def _bring_up(self, berth: Berth, body: Json, found: Mapping[str, Thing]) -> None:
+    async def _bring_up(self, berth: Berth, body: Json, found: Sequence[Thing]) -> None:
         name = berth.name(self._names)
-        there = found.get(name)
+        same = [each for each in found if membership.is_of(each, berth.service.name, berth.index)]
+        there = next((each for each in same if berth.revision in membership.releases(each, self._names)), None)
         if there and counts(there):
+            return
+        if there is None and (kept := next((each for each in same if self._may_go_on(each, berth)), None)):
+            await self._keep(kept, berth)
             return
 
         def run(client: docker.APIClient) -> dict[str, Any]:
@@ -235,6 +217,23 @@ class DockerRuntime:
         else:
             self._watches.begin(berth.key, started)
 
+    def _may_go_on(self, container: Thing, berth: Berth) -> bool:
+        edition = berth.edition(self._limits)
+        is_same = edition is not None and container["Labels"].get(EDITION) == edition
+        return is_same and container["State"] == "running" and self._watches.is_ready(berth.key, container["Id"])
+
+    async def _keep(self, container: Thing, berth: Berth) -> None:
+        """Let what runs already, and is the same, belong to a newer release as well, instead of a copy of it."""
+
+        def join(client: docker.APIClient) -> None:
+            membership.join(client, container, berth.revision, network=berth.network, names=self._names)
+
+        try:
+            await self._engine.call(join)
+        except APIError as error:
+            raise _cannot_start(berth, error) from error
+        self._news.tell(berth.key)  # it is ready, and so nothing else will
+
     def _create(self, client: docker.APIClient, name: str, body: dict[str, Any]) -> str:
         try:
             return str(client.create_container_from_config(body, name)["Id"])
@@ -243,7 +242,7 @@ class DockerRuntime:
                 raise
         there = client.inspect_container(name)
         if not body["Labels"].items() <= (there["Config"].get("Labels") or {}).items():
-            raise _foreign("container", name)
+            raise foreign("container", name)
         return str(there["Id"])
 
     async def run(self, key: Key, revision: str, service: str, name: str) -> None:
@@ -279,9 +278,16 @@ class DockerRuntime:
     # --- removing ---------------------------------------------------------------------------------------------------
 
     async def remove(self, key: Key, revision: str) -> Removed:
-        """See ``Runtime.remove``."""
+        """See ``Runtime.remove``. What belongs to a newer release as well goes on."""
         async with self._lock(key, revision):
-            return await self._take(key, await self._inventory.things(key, revision))
+            things = await self._inventory.things(key)
+            going_on = [each for each in things.of(revision) if things.releases(each) != {revision}]
+            await every(self._leave(each, revision) for each in going_on)
+            return await self._take(key, things.alone(revision))
+
+    async def _leave(self, container: Thing, revision: str) -> None:
+        with suppress(NotFound):  # it is gone: nothing is left to do
+            await self._engine.call(lambda client: membership.leave(client, container, revision, self._names))
 
     async def remove_volumes(self, key: Key, names: Collection[str]) -> Removed:
         """See ``Runtime.remove_volumes``."""
@@ -291,11 +297,9 @@ class DockerRuntime:
         )
 
     async def delete(self, key: Key) -> Removed:
-        """See ``Runtime.delete``: release by release, then whatever belongs to none."""
-        revisions = (await self._inventory.things(key)).revisions
-        removed = await every(self.remove(key, revision) for revision in revisions)
-        rest = await self._take(key, await self._inventory.things(key))
-        return sum(removed, rest)
+        """See ``Runtime.delete``."""
+        async with self._lock(key, ""):
+            return await self._take(key, await self._inventory.things(key))
 
     async def _take(self, key: Key, things: Things) -> Removed:
         self._watches.end(key, [each["Id"] for each in things.containers])
@@ -336,13 +340,6 @@ def _run(found: Facts) -> Run:
 
 def _began(run: Run) -> tuple[str, str]:
     return run.service, run.name
-
-
-def _foreign(kind: str, name: str) -> Refused:
-    return Refused(
-        Reason.RUNTIME_REFUSED,
-        f"The engine already has a {kind} named `{name}` that is not previewbot's; it was not touched.",
-    )
 
 
 def _cannot_start(berth: Berth, error: Exception) -> Exception:

@@ -42,6 +42,11 @@ class Watches:
             watch = self._watch(key, facts, watch.restarts)
         return shown(watch.verdict, facts)
 
+    def is_ready(self, key: Key, id: str) -> bool:
+        """Whether a container was seen to answer."""
+        watch = self._watches.get(key, {}).get(id)
+        return watch is not None and watch.verdict.state is InstanceState.READY
+
     def has_failed(self, key: Key, id: str) -> bool:
         """Whether a container was judged to be hopeless."""
         watch = self._watches.get(key, {}).get(id)

@@ -67,6 +67,9 @@ class ServiceSpec:
     """The number of whom it runs as, where the image's own user will not do; its volumes are that user's."""
     entrypoint: tuple[str, ...] | None = None
     """What takes the command, where that of the image will not do."""
+    edition: str = field(default="", repr=False)
+    """A hash of all that makes it, but for the commit that it is told: what runs of the same edition may go on in a
+    newer release. Empty: it is started anew in each."""
 
     @property
     def is_laid(self) -> bool:

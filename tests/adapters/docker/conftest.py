@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
 from previewbot.adapters.docker.engine import Engine
+from previewbot.adapters.docker.labels import Names
 
 Run = Callable[..., Awaitable[tuple[int, str]]]
+
+
+@pytest.fixture
+def digests(base_image: str) -> Mapping[str, str]:
+    return {"base": base_image}
+
+
+@pytest.fixture
+def names(instance: str) -> Names:
+    return Names(instance)
 
 
 @pytest.fixture

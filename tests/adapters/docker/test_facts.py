@@ -70,8 +70,8 @@ def test_what_probing_needs_survives_in_labels(path: str | None) -> None:
 
 def test_names_are_made_of_checked_parts_only() -> None:
     names = Names("one")
-    assert names.key_of_network(names.network(Key(1, 2), "abc")) == Key(1, 2)
-    assert Names("two").key_of_network(names.network(Key(1, 2), "abc")) is None
+    assert names.key_of_network(names.network(Key(1, 2), "abc", 3)) == Key(1, 2)
+    assert Names("two").key_of_network(names.network(Key(1, 2), "abc", 3)) is None
     for hostile in ("", "../x", "a b", "-a", "a/b", "a\n"):
         with pytest.raises(ValueError, match="not a name of ours"):
             names.container(Key(1, 2), "abc", hostile, 0)

@@ -34,16 +34,6 @@ FETCH = ("timeout", "3", "wget", "-O", "/dev/null")
 STUBBORN = service("stubborn", ("sh", "-c", "trap '' TERM; while true; do sleep 1; done"))
 
 
-@pytest.fixture
-def digests(base_image: str) -> Mapping[str, str]:
-    return {"base": base_image}
-
-
-@pytest.fixture
-def names(instance: str) -> Names:
-    return Names(instance)
-
-
 async def _settled(runtime: DockerRuntime, key: Key = KEY, revision: str = "r1") -> tuple[Instance, ...]:
     async with asyncio.timeout(30):
         while True:
@@ -175,7 +165,7 @@ async def test_volumes_left_behind_by_somebody_else_are_seen_and_deleted(
 async def test_a_foreign_thing_of_the_same_name_is_neither_adopted_nor_touched(
     *, kind: str, docker_runtime: DockerRuntime, engine: Engine, names: Names, digests: Mapping[str, str]
 ) -> None:
-    name = names.container(KEY, "r1", "web", 0) if kind == "container" else names.network(KEY, "r1")
+    name = names.container(KEY, "r1", "web", 0) if kind == "container" else names.network(KEY, "r1", 1)
 
     def make(client: docker.APIClient) -> str:
         made = client.create_container(BASE, name=name) if kind == "container" else client.create_network(name)

@@ -1,0 +1,85 @@
+"""The networks and volumes of an environment: made before the containers that are put on them, once for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from weakref import WeakValueDictionary
+
+from docker.errors import APIError
+
+from previewbot.adapters.docker import containers
+from previewbot.adapters.docker.engine import Engine
+from previewbot.adapters.docker.inventory import Inventory
+from previewbot.adapters.docker.labels import Names
+from previewbot.adapters.together import every
+from previewbot.core.errors import Refused
+from previewbot.core.ids import Key
+from previewbot.core.model import Reason, ReleaseSpec
+
+
+class Rooms:
+    """Makes what is not there yet. What has a name of ours and is not ours is refused."""
+
+    def __init__(self, engine: Engine, names: Names, inventory: Inventory) -> None:
+        self._engine = engine
+        self._names = names
+        self._inventory = inventory
+        self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
+
+    async def ready(self, release: ReleaseSpec) -> str:
+        """Make the networks and volumes that the containers of a release are put on; returns the main network."""
+        network, _ = await asyncio.gather(
+            self._networks(release), every(self._volume(release.key, each) for each in sorted(release.volumes))
+        )
+        return network
+
+    async def _networks(self, release: ReleaseSpec) -> str:
+        if release.resource:
+            return await self._shared(release.key)
+        if any(each.needs for each in release.services):
+            await self._shared(release.key)
+        return await self.network(release.key, release.revision)
+
+    async def network(self, key: Key, revision: str) -> str:
+        """Make the network of a release, after all others of its environment; returns its name."""
+        # One at a time: each has a place of its own, and the engine would make a second one of the same name.
+        async with self._lock(key):
+            found = await self._inventory.networks(key)
+            for each in found:
+                if self._names.owns(each["Labels"], key, revision):
+                    return str(each["Name"])
+            place = 1 + max((self._names.place(each["Name"]) for each in found), default=0)
+            return await self._make(self._names.network(key, revision, place), self._names.labels(key, revision))
+
+    async def _shared(self, key: Key) -> str:
+        """Make the network of the resources, on which all releases are; returns its name."""
+        name = self._names.resources(key)
+        async with self._lock(key):
+            if any(each["Name"] == name for each in await self._inventory.networks(key)):
+                return name
+            return await self._make(name, self._names.labels(key))
+
+    async def _make(self, name: str, labels: dict[str, str]) -> str:
+        try:
+            await self._engine.call(lambda client: client.create_network(**containers.network(name, labels)))
+        except APIError as error:
+            raise foreign("network", name) from error
+        return name
+
+    async def _volume(self, key: Key, name: str) -> None:
+        body = containers.volume(key, name, self._names)
+        # The engine gives the one that is there, if there is one.
+        made = await self._engine.call(lambda client: client.create_volume(**body))
+        if not self._names.owns(made["Labels"], key):
+            raise foreign("volume", body["name"])
+
+    def _lock(self, key: Key) -> asyncio.Lock:
+        return self._locks.setdefault(key, asyncio.Lock())
+
+
+def foreign(kind: str, name: str) -> Refused:
+    """Say that a name is taken by a thing of somebody else."""
+    return Refused(
+        Reason.RUNTIME_REFUSED,
+        f"The engine already has a {kind} named `{name}` that is not previewbot's; it was not touched.",
+    )
