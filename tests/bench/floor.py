@@ -1,12 +1,12 @@
 """The floor of push-to-URL: what a shell script does that redeploys the sample app, without anything around it.
 
-Every step is a command that a script would call, and nothing else is timed. There are two scripts, both of them quick:
+Every step is a command that a script would call, and nothing else is timed. A push changes the page alone, so both
+scripts build and replace the page alone:
 
-* ``Bare`` cares for the page alone: fetch, checkout, ``docker build``, ``docker run``, ask until the commit answers.
-* ``Whole`` cares for the app as its ``previewbot.yaml`` tells it: both services get the new commit in their
-  environment, so both are made anew, on a network where the page finds the API, under the limits and locks that
-  previewbot sets. It builds and runs both at once, and asks for the page as soon as that runs. It keeps one network,
-  sweeps nothing away while the clock runs, and knows no release: nothing that only previewbot does is in it.
+* ``Bare``: fetch, checkout, ``docker build``, ``docker run``, ask until the commit answers.
+* ``Confined`` runs it as previewbot does: on a network where it finds the API, under the limits and locks that
+  previewbot sets. It keeps one network, sweeps nothing away while the clock runs, and knows no release: nothing that
+  only previewbot does is in it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -93,29 +92,31 @@ class Bare:
         run(*self.docker, "image", "prune", "-af", "--filter", f"label={self.name}")
 
 
-class Whole(Bare):
-    """The script for the app."""
+class Confined(Bare):
+    """The script for a page that is kept apart from everything but its API."""
 
-    name = "floor-whole"
+    name = "floor-confined"
 
     def __init__(self, stage: Stage, docker: str, folder: Path) -> None:
         super().__init__(stage, docker, folder)
         run(*self.docker, "network", "create", self.name)
+        self.api: str | None = None
 
     def start(self, sha: str) -> list[str]:
-        """Bring both services up at once, and wait for the page."""
-        with ThreadPoolExecutor(1) as other:
-            confined = (*LIMITS, f"--network={self.name}")
-            api = other.submit(self.bring_up, "api", sha, *confined, "--network-alias=api")
-            web = self.bring_up(
-                "web", sha, *confined, "--network-alias=web", "-e", "PORT=8080",
-                "-e", "PREVIEWBOT_API_URL=http://api:9000", "-p", "127.0.0.1::8080",
-            )  # fmt: skip
-            self.ask(web, sha)
-            return [web, api.result()]
+        """See ``Bare.start``; the API is started once."""
+        confined = (*LIMITS, f"--network={self.name}")
+        if self.api is None:
+            self.api = self.bring_up("api", sha, *confined, "--network-alias=api")
+        web = self.bring_up(
+            "web", sha, *confined, "--network-alias=web", "-e", "PORT=8080",
+            "-e", "PREVIEWBOT_API_URL=http://api:9000", "-p", "127.0.0.1::8080",
+        )  # fmt: skip
+        self.ask(web, sha)
+        return [web]
 
     def end(self) -> None:
         """Leave nothing."""
+        self.running += [self.api] if self.api else []
         super().end()
         run(*self.docker, "network", "rm", self.name)
 

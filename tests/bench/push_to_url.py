@@ -2,8 +2,8 @@
 
 Run ``python -m tests.bench.push_to_url [--pushes N] [--json]``. All sides use the same machine, engine, sample app and
 base image, one after the other in each round, so that what else the machine does hits them all. What the scripts do,
-and why, is told in ``tests.bench.floor``: ``whole`` does the same job as previewbot, ``bare`` cares for half the app.
-The memory is that of the whole process of ``previewbot serve``: at rest, and after everything.
+and why, is told in ``tests.bench.floor``: ``bare`` is the least that a script does, ``confined`` does it as previewbot
+does. The memory is that of the whole process of ``previewbot serve``: at rest, and after everything.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from previewbot.demo.github import repository as git
 from previewbot.demo.github.state import Pull
 from previewbot.demo.stage import Stage, staged
 from previewbot.demo.story import Visitor, said, until
-from tests.bench.floor import PAUSE, Bare, Whole, ask
+from tests.bench.floor import PAUSE, Bare, Confined, ask
 
 _QUIET = 3.0
 """Seconds before each measurement in which what was replaced goes away."""
@@ -37,7 +37,7 @@ class Figures:
 
     previewbot: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
-    whole: list[float] = field(default_factory=list)
+    confined: list[float] = field(default_factory=list)
     building: list[float] = field(default_factory=list)
     """From the delivery to the comment that names the commit."""
     memory: list[float] = field(default_factory=list)
@@ -53,7 +53,7 @@ async def measure(stage: Stage, pushes: int) -> Figures:
     cli = (await find_cli(connect(stage.engine))).path
     with tempfile.TemporaryDirectory() as place:
         scripts = [(Bare(stage, cli, Path(place, "bare")), figures.bare)]
-        scripts += [(Whole(stage, cli, Path(place, "whole")), figures.whole)]
+        scripts += [(Confined(stage, cli, Path(place, "confined")), figures.confined)]
         for script, _ in scripts:
             await asyncio.to_thread(script.deploy, pull.sha)
         for number in range(pushes):
@@ -102,18 +102,18 @@ def summary(figures: Figures) -> dict[str, float]:
     def at(values: list[float], share: float) -> float:
         return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
-    mine, bare, whole = (statistics.median(each) for each in (figures.previewbot, figures.bare, figures.whole))
+    mine, bare, confined = (statistics.median(each) for each in (figures.previewbot, figures.bare, figures.confined))
     return {
         "pushes": len(figures.previewbot),
         "previewbot_p50": mine,
         "previewbot_p95": at(figures.previewbot, 0.95),
-        "floor_whole_p50": whole,
-        "floor_whole_p95": at(figures.whole, 0.95),
+        "floor_confined_p50": confined,
+        "floor_confined_p95": at(figures.confined, 0.95),
         "floor_bare_p50": bare,
         "floor_bare_p95": at(figures.bare, 0.95),
-        "ratio_whole_p50": mine / whole,
+        "ratio_confined_p50": mine / confined,
         "ratio_bare_p50": mine / bare,
-        "above_whole_p50": mine - whole,
+        "above_confined_p50": mine - confined,
         "above_bare_p50": mine - bare,
         "building_comment_p50": statistics.median(figures.building),
         "building_comment_max": max(figures.building),

@@ -4,9 +4,8 @@ All of them work on one network with servers that are up, as a resource outlives
 the limits and locks that previewbot sets. No script knows a release, and nothing that only previewbot does is in them.
 
 * ``Touched`` builds the one image that a push touched, starts its service beside the others, and asks for the page.
-* ``Anew`` builds that one image, too, but then does all that a release of previewbot does: the hook runs, and every
-  service gets the new commit in its environment, so that each is made anew, in its order.
-* ``Rebuilt`` builds all three images from nothing before it does the same.
+* ``Released`` runs the release hook before it does the same: this is the job that previewbot does.
+* ``Rebuilt`` builds all three images from nothing, runs the hook, and starts every service anew, in its order.
 """
 
 from __future__ import annotations
@@ -72,8 +71,11 @@ class Touched(Bare):
     def start(self, sha: str) -> list[str]:
         """See ``Bare.start``: the others go on, and what they were started with."""
         self.build("web")
-        if self.running:
-            self.kept, self.running = [*self.kept, *self.running[1:]], self.running[:1]
+        return self.replace(sha)
+
+    def replace(self, sha: str) -> list[str]:
+        """Start the page beside what goes on."""
+        self.kept, self.running = [*self.kept, *self.running[1:]], self.running[:1]
         web = self.web(sha)
         self.ask(web, sha)
         return [web]
@@ -138,16 +140,16 @@ class Touched(Bare):
                 return
 
 
-class Anew(Touched):
-    """The script for all services."""
+class Released(Touched):
+    """The script that migrates."""
 
-    name = "floor-anew"
+    name = "floor-released"
 
     def start(self, sha: str) -> list[str]:
         """See ``Bare.start``."""
         self.build("web")
         self.migrate(sha)
-        return self.release(sha)
+        return self.replace(sha)
 
 
 class Rebuilt(Touched):
