@@ -123,8 +123,8 @@ async def _by_hand(stack: Stack, pull: Pull, number: int, scripts: Sequence[tupl
     folder = stack.stage.github.folder(stack.repository)
     for script, seconds in scripts:
         await asyncio.sleep(_QUIET)
-        sha = await git.commit(folder, pull.sha, {_TOUCHED: f"round {number} of {script.name}\n"}, "x")
-        await git.point(folder, "refs/heads/floor", sha)
+        files = {_TOUCHED: f"round {number} of {script.name}\n"}
+        sha = await git.commit(folder, pull.sha, files, "x", refs=["refs/heads/floor"])
         seconds.append(await asyncio.to_thread(script.deploy, sha))
 
 

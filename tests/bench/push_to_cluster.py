@@ -131,9 +131,7 @@ class Bench:
     async def _commit(self, pull: Pull, text: str) -> str:
         """Make a commit that nobody tells previewbot of."""
         folder = self.stage.github.folder(self.stage.repository)
-        sha = await git.commit(folder, pull.sha, {sample.GREETING: text}, "x")
-        await git.point(folder, "refs/heads/floor", sha)
-        return sha
+        return await git.commit(folder, pull.sha, {sample.GREETING: text}, "x", refs=["refs/heads/floor"])
 
 
 @contextmanager

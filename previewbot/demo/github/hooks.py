@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -25,15 +26,21 @@ class Hooks:
         """``changed`` is called whenever the log changes; ``transport`` replaces real HTTP in tests."""
         self._state = state
         self._changed = changed
-        self._client = httpx.AsyncClient(timeout=10, transport=transport, trust_env=False)
+        self._transport = transport
         self._tasks: set[asyncio.Task[None]] = set()
         self.lose = False
         """Whether deliveries get lost on their way, as it happens."""
 
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        """Made when there is something to deliver: reading the certificates of the world takes its time."""
+        return httpx.AsyncClient(timeout=10, transport=self._transport, trust_env=False)
+
     async def aclose(self) -> None:
         """Wait for what is under way, and close the connections."""
         await self.settle()
-        await self._client.aclose()
+        if "_client" in self.__dict__:
+            await self._client.aclose()
 
     async def settle(self) -> None:
         """Wait until everything that happened was delivered."""

@@ -99,8 +99,7 @@ class SimulatedGitHub:
         self.state.repositories[made.id] = made
         self.root.mkdir(parents=True, exist_ok=True)
         await git.create(self.folder(made))
-        first = await git.commit(self.folder(made), None, files, "The first commit")
-        await git.point(self.folder(made), "refs/heads/main", first)
+        await git.commit(self.folder(made), None, files, "The first commit", refs=["refs/heads/main"])
         self._let_in(made)
         return made
 
@@ -170,12 +169,11 @@ class SimulatedGitHub:
 
     async def _commit(self, repository: Repository, pull: Pull, files: git.Files, message: str) -> str:
         """Commit to the head branch where that lives; the base repository gets the commit, but no branch of a fork."""
-        head, branch = self._head(pull), f"refs/heads/{pull.head_ref}"
-        made = await git.commit(self.folder(head), pull.sha, files, message)
-        await git.point(self.folder(head), branch, made)
+        head, branch, asked = self._head(pull), f"refs/heads/{pull.head_ref}", f"refs/pull/{pull.number}/head"
+        refs = [branch, asked] if head is repository else [branch]
+        made = await git.commit(self.folder(head), pull.sha, files, message, refs=refs)
         if head is not repository:
-            await git.fetch(self.folder(repository), self.folder(head), branch, to=f"refs/pull/{pull.number}/head")
-        await git.point(self.folder(repository), f"refs/pull/{pull.number}/head", made)
+            await git.fetch(self.folder(repository), self.folder(head), branch, to=asked)
         pull.commits.append(made)
         return made
 
