@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 from previewbot.core.errors import Refused, Transient
@@ -46,6 +47,7 @@ class Account:
     def open(self, service: str) -> Client:
         """Make the client of a service, without asking it anything."""
         import boto3  # noqa: PLC0415 - half a second, for those alone who use it
+        import botocore.session  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
         config = Config(
@@ -55,9 +57,19 @@ class Account:
             max_pool_connections=_CALLS_AT_ONCE,
             s3={"addressing_style": "path" if self.endpoint_url else "virtual"},
         )
-        return boto3.session.Session().client(
+        session = botocore.session.get_session()
+        session.register_component("data_loader", _loader())
+        return boto3.session.Session(botocore_session=session).client(
             service, region_name=self.region, endpoint_url=self.endpoint_url, config=config
         )
+
+
+@cache
+def _loader() -> object:
+    """Read the descriptions of AWS's services, megabytes of JSON, each of them once for all clients."""
+    from botocore.loaders import create_loader  # noqa: PLC0415
+
+    return create_loader()
 
 
 async def call(doing: str, ask: Callable[[], _Answer]) -> _Answer:

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -187,14 +188,21 @@ class Registry:
 
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    if ca_file is None:
+        return _system_trust()
     made = ssl.create_default_context()
-    if ca_file:
-        try:
-            made.load_verify_locations(ca_file)
-        except OSError as error:  # ssl.SSLError is one
-            said = f"The certificates in `{ca_file.name}` (registry.ca_file) cannot be used: {error.strerror or error}"
-            raise Refused(Reason.RUNTIME_REFUSED, said) from None
+    try:
+        made.load_verify_locations(ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        said = f"The certificates in `{ca_file.name}` (registry.ca_file) cannot be used: {error.strerror or error}"
+        raise Refused(Reason.RUNTIME_REFUSED, said) from None
     return made
+
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """The certificates of the machine, which take longer to read than a registry to answer."""
+    return ssl.create_default_context()
 
 
 def _expect_success(answer: httpx.Response, repository: str, doing: str) -> None:
