@@ -5,9 +5,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 NEEDY := engine or cluster or postgres or npm or slow or bench
-QUICK := $(BIN)/python -m pytest -q -m "not ($(NEEDY))"
+QUICK := $(BIN)/python -m pytest -q --hypothesis-profile=quick -m "not ($(NEEDY))"
 STORIES := tests/stories tests/cli $(wildcard tests/test_*.py)
 EDGES := tests/adapters tests/web
+# Without its byte code, every process that a test starts would compile previewbot anew.
+unexport PYTHONDONTWRITEBYTECODE
 LOCKED := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate pyproject.toml
 
 help: ## show this
@@ -36,7 +38,7 @@ cluster-down: ## end that Kubernetes, and leave no trace of it
 	@$(PYTHON) -m tests.cluster down
 
 test: check ## all tests: installs and starts the engines that they need
-	$(BIN)/python -m pytest -m "($(NEEDY)) and not bench"
+	$(BIN)/python -m pytest -m "(hypothesis or $(NEEDY)) and not bench"
 
 check: .venv/.ready ## format, lint, types, layers, and the tests that need no engine
 	@echo "· Checking style and types, and running the quick tests in three parts, all at once"

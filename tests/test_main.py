@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from previewbot.core.model import Reason, Record, ServiceLine, State, Status
 from previewbot.demo import machine, sample
 from previewbot.demo.stage import staged
 from previewbot.demo.story import Visitor, until
+from tests.fixtures.command import run, start
 
 CONFIG = """\
 github: {app_id: 1, private_key_file: key.pem, webhook_secret_files: [secret]}
@@ -26,14 +24,8 @@ storage: {folder: state}
 """
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "200"}
-    command = [sys.executable, "-m", "previewbot", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=60)
-
-
 def test_help_shows_every_command(tmp_path: Path) -> None:
-    done = run("--help", cwd=tmp_path)
+    done = start("--help", cwd=tmp_path)
     assert done.returncode == 0
     commands = "init render serve doctor setup validate diff secrets run list migrate demo"
     assert not [command for command in commands.split() if f" {command} " not in done.stdout]
@@ -101,7 +93,7 @@ def test_a_missing_file_is_three_lines(tmp_path: Path, command: list[str]) -> No
 @pytest.mark.parametrize("command", ["serve", "doctor", "list", "migrate"])
 def test_a_faulty_configuration_is_told_whole(tmp_path: Path, command: str) -> None:
     (tmp_path / "c.yaml").write_text("github: {app_id: x}\nsurver: {}\n")
-    done = run(command, "--config", "c.yaml", cwd=tmp_path)
+    done = (start if command == "serve" else run)(command, "--config", "c.yaml", cwd=tmp_path)
     assert done.returncode == 2
     for part in ("github.app_id", "github.private_key_file is missing", "surver is not a setting"):
         assert part in done.stderr
@@ -174,7 +166,7 @@ def test_a_list_of_nothing_but_what_is_gone_says_what_to_do(tmp_path: Path) -> N
 
 def test_serve_without_its_key_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(CONFIG)
-    done = run("serve", "--config", "c.yaml", cwd=tmp_path)
+    done = start("serve", "--config", "c.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert "key.pem: cannot be read" in done.stderr
     assert "previewbot doctor" in done.stderr
@@ -190,24 +182,24 @@ async def test_doctor_and_list_beside_a_running_previewbot(tmp_path: Path) -> No
         )
         await until("the URL", lambda: Visitor(stage, pull).serves(pull.sha))
         config = ("--config", str(tmp_path / "config.yaml"))
-        doctor = await asyncio.to_thread(run, "doctor", *config, cwd=tmp_path)
+        doctor = await asyncio.to_thread(start, "doctor", *config, cwd=tmp_path)
         assert doctor.returncode == 0, doctor.stdout
         assert "No problems." in doctor.stdout
         for part in ("previewbot (id 12345), 1 installation", "Docker", "Caddy at", "sqlite, schema", "GiB free"):
             assert part in doctor.stdout
-        listed = await asyncio.to_thread(run, "list", "--json", *config, cwd=tmp_path)
+        listed = await asyncio.to_thread(start, "list", "--json", *config, cwd=tmp_path)
         (row,) = json.loads(listed.stdout)
         assert (row["repository"], row["number"], row["commit"]) == ("acme/shop", 1, pull.sha)
         assert row["url"] == f"http://pr-1-shop.localhost:{stage.door}"
 
         del stage.github.state.app.permissions["deployments"]
-        doctor = await asyncio.to_thread(run, "doctor", "--json", *config, cwd=tmp_path)
+        doctor = await asyncio.to_thread(start, "doctor", "--json", *config, cwd=tmp_path)
         assert doctor.returncode == 1
         (problem,) = [each for each in json.loads(doctor.stdout) if not each["ok"]]
         assert problem["detail"] == "the App lacks deployments: write"
         assert "Developer settings" in problem["fix"]
 
-        second = await asyncio.to_thread(run, "serve", *config, cwd=tmp_path)
+        second = await asyncio.to_thread(start, "serve", *config, cwd=tmp_path)
         assert second.returncode == 1
         assert "another previewbot" in second.stderr.lower()
 
@@ -221,7 +213,7 @@ async def test_doctor_finds_everything_that_is_away_at_once(tmp_path: Path) -> N
         CONFIG + "docker: {host: 'unix:///nowhere.sock'}\ncaddy: {admin: 'http://127.0.0.1:1'}\n"
         "server: {public_url: 'http://localhost:1'}\n"
     )
-    done = await asyncio.to_thread(run, "doctor", "--config", "c.yaml", cwd=tmp_path)
+    done = await asyncio.to_thread(start, "doctor", "--config", "c.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     for name in ("GitHub App", "Engine", "Front door"):

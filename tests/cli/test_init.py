@@ -8,7 +8,7 @@ import pytest
 
 from previewbot.core.blueprint import Blueprint
 from previewbot.wire.blueprint import parse
-from tests.test_main import run
+from tests.fixtures.command import run
 from tests.wire.adoption.sources import COMPOSE, DOCKERFILE
 
 

@@ -24,11 +24,13 @@ from previewbot.core.model import Size
 from previewbot.core.resources import Shelf
 from previewbot.wire.blueprint import dump, parse
 from tests.cli.blueprints import files
+from tests.fixtures.command import run
 from tests.judges.manifests import validated
-from tests.test_main import run
 from tests.wire.blueprint.stack import STACK
 
 Document = dict[str, Any]
+EXAMPLES = settings().max_examples
+"""Of the profile that was asked for: a property that takes its time has a part of them."""
 
 
 def read(text: str) -> Blueprint:
@@ -131,7 +133,7 @@ def test_the_bodies_are_those_that_the_engine_is_sent(stack: Blueprint) -> None:
     )  # fmt: skip
 
 
-@settings(max_examples=50)
+@settings(max_examples=EXAMPLES // 2)
 @given(files)
 def test_whatever_validates_is_rendered_and_twice_the_same(file: Document) -> None:
     blueprint, again = read(dump(file)), read(dump(file))
@@ -142,7 +144,7 @@ def test_whatever_validates_is_rendered_and_twice_the_same(file: Document) -> No
             assert json.loads(json.dumps(found)) == found
 
 
-@settings(max_examples=30)
+@settings(max_examples=EXAMPLES * 3 // 10)
 @given(files, st.sampled_from(list(Runtime)), st.randoms())
 def test_removing_a_service_removes_exactly_it(file: Document, runtime: Runtime, chance: Random) -> None:
     before = file | {"services": {"extra": {"image": "redis:7", "port": 1}} | file["services"]}

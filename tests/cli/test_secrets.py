@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from previewbot.adapters.store import open_store
 from previewbot.core.ids import Key
 from previewbot.core.model import Record, ReleaseRecord, ReleaseState
 from previewbot.core.secrets import SHARED, Seal, SecretName
+from tests.fixtures.command import Done, run, start
 
 _CONFIG = """\
 github: {app_id: 1, private_key_file: key.pem, webhook_secret_files: [secret]}
@@ -34,18 +35,14 @@ environments: {production: {services: {web: {replicas: 2}}}}
 """
 
 
-def secrets(*arguments: str, folder: Path, given: str = "", more: str = "") -> subprocess.CompletedProcess[str]:
+def secrets(*arguments: str, folder: Path, given: str = "", more: str = "", by: Callable[..., Done] = run) -> Done:
     (folder / "config.yaml").write_text(f"{_CONFIG}{more}")
     (folder / "previewbot.yaml").write_text(_BLUEPRINT)
-    command = [sys.executable, "-m", "previewbot", "secrets", *arguments, "--config", "config.yaml"]
-    return subprocess.run(
-        command, cwd=folder, input=given, capture_output=True, text=True, check=False, timeout=60,
-        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "200"},
-    )  # fmt: skip
+    return by("secrets", *arguments, "--config", "config.yaml", cwd=folder, given=given)
 
 
 def test_a_secret_is_set_listed_rotated_and_removed_and_never_shown(tmp_path: Path) -> None:
-    assert secrets("set", "shop", "STRIPE_KEY", folder=tmp_path, given="hunter2\n").returncode == 0
+    assert secrets("set", "shop", "STRIPE_KEY", folder=tmp_path, given="hunter2\n", by=start).returncode == 0
     first = json.loads(secrets("list", "shop", "--json", folder=tmp_path).stdout)
     assert [(each["name"], each["owner"]) for each in first] == [("STRIPE_KEY", "shared")]
     assert secrets("rotate", "shop", "STRIPE_KEY", "--generate", "32", folder=tmp_path).returncode == 0
@@ -72,9 +69,10 @@ def test_it_can_be_kept_in_aws(tmp_path: Path, aws_account: Account, store: str)
 def test_the_key_may_be_in_the_environment_and_no_other_opens_what_it_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PREVIEWBOT_SECRETS_KEY", base64.b64encode(b"k" * 32).decode())
-    assert secrets("set", "shop", "STRIPE_KEY", folder=tmp_path, given="hunter2\n").returncode == 0
-    assert secrets("rotate", "shop", "STRIPE_KEY", "--generate", "32", folder=tmp_path).returncode == 0
+    for arguments in (("set", "shop", "STRIPE_KEY"), ("rotate", "shop", "STRIPE_KEY", "--generate", "32")):
+        monkeypatch.setenv("PREVIEWBOT_SECRETS_KEY", base64.b64encode(b"k" * 32).decode())
+        assert secrets(*arguments, folder=tmp_path, given="hunter2\n").returncode == 0
+        assert "PREVIEWBOT_SECRETS_KEY" not in os.environ, "no program that previewbot starts is to inherit it"
     assert not (tmp_path / "state" / "secrets.key").exists(), "none is made beside it"
     monkeypatch.setenv("PREVIEWBOT_SECRETS_KEY", "c2hvcnQ=")
     done = secrets("list", "shop", folder=tmp_path)
@@ -126,14 +124,19 @@ def test_what_previewbot_makes_is_not_set_by_anybody_and_the_blueprint_that_says
     assert secrets(*command, "shelf", "SESSION_KEY", folder=tmp_path, given="x").returncode != 2, "another app's"
 
 
-async def test_where_no_blueprint_is_at_hand_the_previews_tell_what_is_made(tmp_path: Path) -> None:
+async def _remember(folder: Path) -> None:
+    """Let a preview run with a secret that was made for it."""
     now, key = datetime.now(UTC), Key(7, 42)
     seal = Seal(SecretName(SHARED, "SESSION_KEY"), "1", own=True)
     served = ReleaseRecord(key, "r1", "c1", ReleaseState.SERVING, now, now, seals=(seal,))
-    (tmp_path / "state").mkdir()
-    async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'state' / 'previewbot.db'}") as store:
+    (folder / "state").mkdir()
+    async with open_store(f"sqlite+aiosqlite:///{folder / 'state' / 'previewbot.db'}") as store:
         await store.save(Record(key, repository_name="acme/shop", app="shop"))
         await store.save_release(served)
+
+
+def test_where_no_blueprint_is_at_hand_the_previews_tell_what_is_made(tmp_path: Path) -> None:
+    asyncio.run(_remember(tmp_path))
     elsewhere = ("--blueprint", "nowhere.yaml")
     for command in (("rotate", "--generate", "9"), ("remove",)):
         done = secrets(*command, "shop", "SESSION_KEY", *elsewhere, folder=tmp_path)

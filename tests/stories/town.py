@@ -16,7 +16,6 @@ import httpx
 from previewbot.adapters.git import GitSource
 from previewbot.adapters.github import AppCredentials, GitHubHub
 from previewbot.adapters.local import LogFiles
-from previewbot.adapters.store import open_store
 from previewbot.core.cloud import Cloud
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
@@ -43,6 +42,7 @@ from tests.fakes.front_door import FakeFrontDoor
 from tests.fakes.runtime import FakeRuntime
 from tests.fakes.secrets import FakeSecrets
 from tests.fixtures.github import Over, Unheard
+from tests.fixtures.store import new_store
 
 BLUEPRINT = "version: 1\nservices:\n  web: {build: web, port: 8080}\n  api: {build: api, port: 9000}\n"
 FILES = {"previewbot.yaml": BLUEPRINT, "web/Dockerfile": "FROM a\n", "api/Dockerfile": "FROM a\n"}
@@ -288,7 +288,7 @@ async def town(
     source = LocalSource(folder / "source", github)
     builder, runtime, front_door, logs = FakeBuilder(clock), FakeRuntime(), FakeFrontDoor(), LogFiles(folder)
     secrets = FakeSecrets()
-    async with open_store(f"sqlite+aiosqlite:///{folder / 'previewbot.db'}") as store:
+    async with new_store(folder / "previewbot.db") as store:
         parts = {
             "hub": hub,
             "source": source,

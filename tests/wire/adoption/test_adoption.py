@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from previewbot.core.blueprint import Blueprint, Kind, ResourceType
@@ -278,7 +278,6 @@ _composes = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100)
 @given(_composes)
 def test_any_compose_file_of_the_right_shape_becomes_a_blueprint(compose: dict[str, object]) -> None:
     files = {"compose.yaml": dump(compose).encode()}
@@ -289,7 +288,6 @@ def test_any_compose_file_of_the_right_shape_becomes_a_blueprint(compose: dict[s
         assert found[0].problem == "nothing in it says what runs"
 
 
-@settings(max_examples=100)
 @given(st.sampled_from(["compose.yaml", "render.yaml", "app.json"]), _values, _values)
 def test_any_values_are_a_blueprint_or_a_flaw(name: str, services: object, rest: object) -> None:
     document = {"services": services, "databases": rest, "env": services, "addons": rest, "volumes": rest}
