@@ -86,8 +86,9 @@ def _unchanged(situation: Situation, unchanged: Unchanged) -> Plan:
 
 
 def _mend(situation: Situation, revision: str) -> tuple[Action, ...]:
-    """Put back what somebody changed around the releases."""
-    return (Prepare(revision),) if situation.observed.drifted else ()
+    """Put back what somebody changed around the releases, and bring up to date what nobody did."""
+    observed = situation.observed
+    return (Prepare(revision),) if observed.drifted or observed.outdated else ()
 
 
 def _put_back(situation: Situation, good: ReleaseRecord | None) -> tuple[Action, ...]:

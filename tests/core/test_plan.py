@@ -10,10 +10,20 @@ from itertools import pairwise, product
 import pytest
 
 from previewbot.core import retry, stages
-from previewbot.core.actions import WORLD_CHANGED, FailRelease, ForgetSecrets, Plan, Route, StartBuild, StartRelease
+from previewbot.core.actions import (
+    WORLD_CHANGED,
+    FailRelease,
+    ForgetSecrets,
+    Plan,
+    Prepare,
+    Route,
+    StartBuild,
+    StartRelease,
+)
 from previewbot.core.blueprint import Blueprint, Flaw, Hook, Hooks, Kind, Resource, ResourceType
 from previewbot.core.desire import Absent, Address, Basis, Desired, Present, Unchanged, host_names, present
 from previewbot.core.model import BuildRecord, BuildState, Instance, InstanceState, Reason, Record, ReleaseSpec, State
+from previewbot.core.plan import plan
 from previewbot.core.secrets import SecretName, Versions
 from tests.core.facts import API, BLUEPRINT, COMMIT, KEY, NOW, OLDER, PULL, WEB
 from tests.core.toy import Toy, settle
@@ -306,6 +316,21 @@ def test_the_last_good_release_is_put_back_while_the_newest_commit_cannot_run(wi
     assert (status.last_good.commit, status.last_good.spec) == (OLDER, None), (
         "of which people are told no more than before"
     )
+
+
+@pytest.mark.parametrize("wish", [OLD, FLAWED], ids=["served", "flawed"])
+@pytest.mark.parametrize("what", ["drifted", "outdated"])
+def test_what_surrounds_a_release_is_made_again_whether_somebody_changed_it_or_it_is_out_of_date(
+    wish: Desired, what: str
+) -> None:
+    toy = Toy()
+    settle(toy, OLD)
+    situation = toy.situation(wish)
+    for changed in (False, True):
+        seen = situation.observed
+        seen = replace(seen, drifted=changed) if what == "drifted" else replace(seen, outdated=changed)
+        made = plan(replace(situation, observed=seen))
+        assert (Prepare(OLD.release.revision) in made.actions) is changed
 
 
 def test_a_cancelled_build_is_simply_started_again() -> None:

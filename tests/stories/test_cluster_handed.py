@@ -51,6 +51,7 @@ async def test_a_login_that_may_not_pull_is_told_and_the_right_one_reaches_every
 
     await until("the namespace has the new login", is_new, patience=30, pause=0.5)
     assert await visitor.serves(visitor.pull.sha), "nothing of what runs is disturbed"
+    assert await staged.repairs() == 0, "it is no drift"
     log = (staged.stage.folder / "previewbot.log").read_text()
     for secret in (PUSHES[1], PULLS[1], WRONG[1]):
         assert secret not in log

@@ -16,9 +16,10 @@ from previewbot.core.ids import Key
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The fence, and which releases."""
+    """Whether that is the fence, and which releases; ``outdated``: nobody changed the fence, and it is not today's."""
 
     fence: bool
+    outdated: bool
     revisions: frozenset[str]
 
 
@@ -39,7 +40,7 @@ class Changes:
         things += self.mirror.of(SLICE, "default")
         place = self.place(key, name)
         return self.known.recall(
-            key, things, lambda: Changed(self._fence(place, namespace), self._revisions(name)), beside=place.handed
+            key, things, lambda: Changed(*self._fence(place, namespace), self._revisions(name)), beside=place.handed
         )
 
     def forget(self, key: Key) -> None:
@@ -53,13 +54,19 @@ class Changes:
         changed += [each for each in self.mirror.of(JOB, namespace) if is_laid(each) and drift.has_drifted(each)]
         return frozenset(berth_of(each)[0] for each in changed)
 
-    def _fence(self, place: Place, namespace: Thing) -> bool:
-        """Whether the fence is not as it should be, or something is to be handed in; one still being built is not."""
+    def _fence(self, place: Place, namespace: Thing) -> tuple[bool, bool]:
+        """Whether anything around the programs is gone or changed, or else not what is wanted now.
+
+        One that is still being built is neither.
+        """
         if not self.mirror.api_server() or drift.is_sealed(namespace) is None:
-            return False
-        fence = enclosure.enclosure(place)
-        kept = all(drift.is_up_to_date(self._find(each), each) for each in fence)
-        return not kept or not drift.is_up_to_date(namespace, enclosure.namespace(place))
+            return False, False
+        wanted = [enclosure.namespace(place), *enclosure.enclosure(place)]
+        found = [namespace, *(self._find(each) for each in wanted[1:])]
+        if all(drift.is_up_to_date(each, manifest) for each, manifest in zip(found, wanted, strict=True)):
+            return False, False
+        changed = any(each is None or drift.has_drifted(each) for each in found)
+        return changed, not changed
 
     def _find(self, manifest: Thing) -> Thing | None:
         about = manifest["metadata"]

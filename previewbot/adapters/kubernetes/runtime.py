@@ -115,6 +115,7 @@ class KubernetesRuntime:
             volumes=frozenset(volume_of(each) for each in self._mirror.of(CLAIM, home)),
             ending=endings,
             drifted=changed.fence,
+            outdated=changed.outdated,
         )
 
     async def keys(self) -> frozenset[Key]:

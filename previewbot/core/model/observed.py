@@ -90,6 +90,8 @@ class Observed:
     """What is being deleted already and takes its time, each with what holds it where that is overdue."""
     drifted: bool = False
     """Somebody else changed what surrounds the releases; preparing one again puts that back."""
+    outdated: bool = False
+    """What surrounds the releases is as it was left, and would be made otherwise now; preparing one again does."""
     volumes: frozenset[str] = frozenset()
     """The names of the volumes that belong to the environment and not to one release."""
 

@@ -36,7 +36,9 @@ async def _contents(made: Rig) -> Mapping[str, list[str]]:
 
 
 async def _is_asked_for(made: Rig) -> bool:
-    return (await made.runtime.observe(KEY)).drifted
+    seen = await made.runtime.observe(KEY)
+    assert not seen.drifted, "nobody changed anything"
+    return seen.outdated
 
 
 async def test_a_namespace_has_what_it_is_given_and_gets_what_is_given_anew(stormy: tuple[Rig, Weather]) -> None:
