@@ -18,7 +18,7 @@ from previewbot.core.model import InstanceState, Record, Run
 from previewbot.core.situation import Held, held, serving
 from previewbot.engine import output
 from previewbot.places import Tools, open_place
-from previewbot.ports import Records, Runtime
+from previewbot.ports import Clock, Records, Runtime, Secrets
 from previewbot.settings import Settings
 
 _LINES = 1000
@@ -42,51 +42,60 @@ async def run_job(settings: Settings, environment: str, service: str) -> Ended:
     hub = hub_of(settings)
     try:
         async with open_store(settings.database_url, exclusive=False) as store:
-            record = await _find(store, environment)
             tools = Tools(GitSource(folder / "source", hub.credential), LogFiles(folder / "logs"), clock)
             async with open_place(settings, tools) as place:
-                began = clock.now()
-                revision = await _serving(store, place.runtime, record, service)
-                name = f"{began:%Y%m%d%H%M%S}"
-                await place.runtime.run(record.key, revision, service, name)
-                run = await _end_of(place.runtime, record.key, revision, Run(service, name, InstanceState.STARTING))
-                said = await place.runtime.tail(record.key, revision, service, lines=_LINES, run=name)
-                holding = await _held(store, place.runtime, record)
-                await place.runtime.end_run(record.key, revision, service, name)
-                shown = await output.hide(open_secrets(settings), holding, {service: said})
-                return Ended(run, shown[service], clock.now() - began)
+                return await Jobs(store, place.runtime, open_secrets(settings), clock).run(environment, service)
     finally:
         await hub.aclose()
 
 
-async def _held(records: Records, runtime: Runtime, record: Record) -> Held:
-    return held(record.app or "", await records.releases(record.key), await runtime.observe(record.key), record.key)
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """What a run by hand works with, beside the process that serves."""
 
+    records: Records
+    runtime: Runtime
+    secrets: Secrets
+    clock: Clock
 
-async def _find(records: Records, environment: str) -> Record:
-    found = _NAME.fullmatch(environment)
-    if not found:
-        raise Refused(_REASON, f"`{environment}` is no pull request: write it like acme/shop#42.")
-    for each in await records.records():
-        if each.repository_name == found["repository"] and each.key.number == int(found["number"]):
-            return each
-    raise Refused(_REASON, f"{environment} has no environment; `previewbot list` shows those that there are.")
+    async def run(self, environment: str, service: str) -> Ended:
+        """See ``run_job``."""
+        key, began = (await self._find(environment)).key, self.clock.now()
+        # What it knows is looked up before it runs: until it is over, its release may be replaced, and forgotten.
+        revision, knows = await self._serving(key, service)
+        begun = Run(service, f"{began:%Y%m%d%H%M%S}", InstanceState.STARTING)
+        await self.runtime.run(key, revision, service, begun.name)
+        run = await _end_of(self.runtime, key, revision, begun)
+        said = await self.runtime.tail(key, revision, service, lines=_LINES, run=begun.name)
+        await self.runtime.end_run(key, revision, service, begun.name)
+        shown = await output.hide(self.secrets, knows, {service: said})
+        return Ended(run, shown[service], self.clock.now() - began)
 
+    async def _find(self, environment: str) -> Record:
+        found = _NAME.fullmatch(environment)
+        if not found:
+            raise Refused(_REASON, f"`{environment}` is no pull request: write it like acme/shop#42.")
+        for each in await self.records.records():
+            if each.repository_name == found["repository"] and each.key.number == int(found["number"]):
+                return each
+        raise Refused(_REASON, f"{environment} has no environment; `previewbot list` shows those that there are.")
 
-async def _serving(records: Records, runtime: Runtime, record: Record, service: str) -> str:
-    """The revision that serves, if the job is laid with it."""
-    observed = await runtime.observe(record.key)
-    running = serving(await records.releases(record.key), observed)
-    if running is None:
-        name = f"{record.repository_name}#{record.key.number}"
-        raise Refused(_REASON, f"Nothing of {name} serves now; `previewbot list --all` says why.")
-    jobs = running.runnable
-    if service not in jobs:
-        there = f"there are {', '.join(jobs)}" if jobs else "there are none"
-        raise Refused(_REASON, f"Nothing named `{service}` can be run there: {there}.")
-    if running.is_running(service):
-        raise Refused(_REASON, f"`{service}` runs there already; run it again when that is over.")
-    return running.revision
+    async def _serving(self, key: Key, service: str) -> tuple[str, Held]:
+        """The revision that serves, if the job is laid with it, and the secrets that its programs may know."""
+        record, releases, observed = await asyncio.gather(
+            self.records.load(key), self.records.releases(key), self.runtime.observe(key)
+        )
+        running = serving(releases, observed)
+        if running is None:
+            name = f"{record.repository_name}#{key.number}"
+            raise Refused(_REASON, f"Nothing of {name} serves now; `previewbot list --all` says why.")
+        jobs = running.runnable
+        if service not in jobs:
+            there = f"there are {', '.join(jobs)}" if jobs else "there are none"
+            raise Refused(_REASON, f"Nothing named `{service}` can be run there: {there}.")
+        if running.is_running(service):
+            raise Refused(_REASON, f"`{service}` runs there already; run it again when that is over.")
+        return running.revision, held(record.app or "", releases, observed, key)
 
 
 async def _end_of(runtime: Runtime, key: Key, revision: str, begun: Run) -> Run:

@@ -89,9 +89,10 @@ class Orders:
         lines: Sequence[str] = ()
         log_name = None
         if running and run in running.runs:
-            tail = self.world.runtime.tail
+            # What it knows is looked up first: its release may be replaced meanwhile, and forgotten.
+            tail, knows = self.world.runtime.tail, await self._held()
             said = await tail(ask.key, running.revision, run.service, lines=_MOST, run=run.name)
-            lines = (await output.hide(self.world.secrets, await self._held(), {run.service: said}))[run.service]
+            lines = (await output.hide(self.world.secrets, knows, {run.service: said}))[run.service]
             log_name = await output.keep(self.world, {run.service: lines}) if len(lines) > _LINES else None
         text = notice.ran(run, lines[-_LINES:], self.context.log(log_name) if log_name else None)
         await self._answer(ask, text, done=run.state is InstanceState.DONE)
