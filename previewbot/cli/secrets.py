@@ -34,6 +34,7 @@ File = Annotated[
     Path, typer.Option("--blueprint", help="The app's blueprint, if it is here: what it generates is not set.")
 ]
 FILE = Path("previewbot.yaml")
+_ARRIVES = "Running previews get it with their next push or `/redeploy`, if not before."
 
 
 @cli.command("set")
@@ -50,7 +51,7 @@ def put(  # noqa: PLR0917 - the signature is the command line's
     if made:
         # Its blueprint may be about to change, so this is no reason to refuse.
         typer.echo(f"Note: {made} While its blueprint has `generate`, what you set is not asked for.", err=True)
-    say(f"{name} of {app} is set for {kind}. Running previews get it with their next push or `/redeploy`.")
+    say(f"{name} of {app} is set for {kind}. {_ARRIVES}")
 
 
 @cli.command()
@@ -80,7 +81,7 @@ def rotate(  # noqa: PLR0917 - the signature is the command line's
         fail(f"{name} of {app} is not set for {kind}.", "Only what is set can be rotated.", "previewbot secrets set …")
     value = vault.generate(generate) if generate else _given()
     _write(settings, app, kind, wanted, value)
-    say(f"{name} of {app} is rotated for {kind}. Running previews get it with their next push or `/redeploy`.")
+    say(f"{name} of {app} is rotated for {kind}. {_ARRIVES}")
 
 
 @cli.command()
