@@ -11,7 +11,7 @@ import structlog
 
 from previewbot.core.actions import Plan
 from previewbot.core.desire import Absent, Desired
-from previewbot.core.errors import Throttled, Transient
+from previewbot.core.errors import Throttled
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, PullRequest, Reason, Record, Removed, State, Status
 from previewbot.engine import vault
@@ -23,6 +23,7 @@ from previewbot.engine.ledger import Ledger
 from previewbot.engine.observe import Definition, define, desire, forbid, read_pull
 from previewbot.engine.orders import Orders
 from previewbot.engine.publish import Publisher
+from previewbot.engine.shelter import sheltered
 from previewbot.engine.turns import Turns
 from previewbot.engine.voice import Voice
 from previewbot.engine.world import Policy, World
@@ -102,12 +103,10 @@ class Reconciler:
         """
         log.info("build over", env=str(build.key), service=build.service, state=build.state)
         self.world.meter.built("timed_out" if build.timed_out else build.state, build.took or timedelta(0))
-        try:
+        with sheltered("finished"):
             await self.world.store.save_build(build)
             waiting = [each for each in await self._waiting(build) if not self.bells.ring(each)]
             await self.world.store.add(waiting, self.world.clock.now())
-        except Transient as transient:
-            log.warning("build not remembered", env=str(build.key), why=str(transient))
 
     async def _waiting(self, build: BuildRecord) -> Collection[Key]:
         records = await self.world.store.records(build.key.repository)

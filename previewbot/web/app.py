@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,10 +14,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from previewbot.core.errors import Refused, Transient
 from previewbot.telemetry import Metrics
 from previewbot.web.answers import CLOSE, PROTECTION, answer
 from previewbot.web.pages import Pages
 from previewbot.web.webhook import Door
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,16 @@ def create_app(site: Site) -> ASGIApp:
             Route("/logs/{log}/raw", pages.raw_log),
             Route("/logs/{log}/stream", pages.stream_log),
             Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
-        ]
+        ],
+        exception_handlers={Transient: _away, Refused: _away},
     )
     return _Entrance(site.door, whole)
+
+
+async def _away(_: Request, error: Exception) -> Response:
+    """Say that what a page reads cannot be read now: the database, or what runs."""
+    log.warning("page not shown", why=str(error))
+    return PlainTextResponse("This cannot be read now; try again in a moment.", 503)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
-from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, BuildState, Record, Run, State
 from previewbot.ports import Clock, Logs, Records
@@ -194,10 +193,7 @@ class Pages:
         if not self._is_operator(request):
             return self._locked()
         key, told = Key.parse(request.path_params["key"]), request.path_params
-        try:
-            lines = await self.ran.said(key, told["service"], told["run"]) if key and self.ran else None
-        except (Transient, Refused):
-            return PlainTextResponse("This cannot be read now; try again in a moment.", 503)
+        lines = await self.ran.said(key, told["service"], told["run"]) if key and self.ran else None
         return _missing() if lines is None else PlainTextResponse("".join(f"{clean(line)}\n" for line in lines))
 
     def _is_operator(self, request: Request) -> bool:

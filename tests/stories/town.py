@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +20,7 @@ from previewbot.adapters.local import LogFiles
 from previewbot.core.cloud import Cloud
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import Observed, Record, Repository
+from previewbot.core.model import Observed, Reason, Record, Repository
 from previewbot.core.resources import Shelf
 from previewbot.demo.github import SimulatedGitHub
 from previewbot.demo.github.state import Pull
@@ -79,6 +80,28 @@ Call = tuple[str, str, int]
 """Port, method, and which of its calls."""
 
 
+class Bug(RuntimeError):  # noqa: N818 - it is none of ours
+    """What nobody expects of a port."""
+
+
+class Kind(StrEnum):
+    """How a call fails."""
+
+    TRANSIENT = "transient"
+    REFUSED = "refused"
+    BUG = "bug"
+
+    def error(self) -> Exception:
+        """Make what is raised."""
+        match self:
+            case Kind.TRANSIENT:
+                return Transient("simulated")
+            case Kind.REFUSED:
+                return Refused(Reason.RUNTIME_REFUSED, "simulated")
+            case Kind.BUG:
+                return Bug("simulated")
+
+
 @dataclass
 class Weather:
     """What calls of ports were made, and which one of them fails, before or after its effect."""
@@ -87,7 +110,13 @@ class Weather:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     fails: Call | None = None
     after: bool = False
+    kind: Kind = Kind.TRANSIENT
     struck: bool = False
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether something was refused, which nobody tries again by himself."""
+        return self.struck and self.kind is Kind.REFUSED
 
     def over(self, name: str, port: object, methods: Collection[str]) -> Any:
         """Put this weather over some methods of a port."""
@@ -102,11 +131,11 @@ class Weather:
         fails = self.fails is not None and not self.struck and self.fails[:2] == here[:2] and self.fails <= here
         if fails and not self.after:
             self.struck = True
-            raise Transient("simulated")
+            raise self.kind.error()
         answer = await call()
         if fails:
             self.struck = True
-            raise Transient("simulated")
+            raise self.kind.error()
         return answer
 
 
@@ -126,24 +155,22 @@ class _Exposed:
 
 
 EXPOSED: Mapping[str, Collection[str]] = {
-    "hub": ("repository", "pull", "permission", "comment", "deploy", "standing", "report", "react"),
-    "source": ("fetch", "read", "tree"),
-    "builder": ("locate", "start", "cancel"),
-    "runtime": ("observe", "prepare", "start", "run", "end_run", "tail", "remove", "remove_volumes", "delete"),
-    "front_door": ("observe", "route"),
+    "hub": (
+        *("repository", "pull", "permission", "comment", "deploy", "standing", "report", "react"),
+        *("repositories", "open_pulls", "failed_deliveries", "redeliver"),
+    ),
+    "source": ("fetch", "read", "tree", "forget"),
+    "builder": ("locate", "start", "cancel", "images", "discard"),
+    "runtime": (
+        *("observe", "prepare", "start", "run", "end_run", "tail", "remove", "remove_volumes", "delete"),
+        "keys",
+    ),
+    "front_door": ("observe", "route", "keys"),
     "secrets": ("versions", "values", "put", "forget", "keys"),
     "cloud": ("provide", "delete", "keys"),
     "store": (
-        "load",
-        "save",
-        "claim",
-        "asks",
-        "mark",
-        "builds",
-        "save_build",
-        "releases",
-        "save_release",
-        "use_images",
+        *("load", "save", "claim", "asks", "mark", "builds", "save_build", "releases", "save_release", "use_images"),
+        *("records", "add", "unused_images", "forget_images", "prune", "release_hosts", "forget", "find_log"),
     ),
 }
 
@@ -166,6 +193,8 @@ class Town:
     weather: Weather
     metrics: Metrics
     bells: Bells
+    site: Any
+    """What is served, as an application."""
     turns: Turns = field(default_factory=Turns)
 
     @property
@@ -177,11 +206,11 @@ class Town:
 
         async def look_over(lease: Lease) -> None:
             found = await survey(self.world, lease.topic.repository, self.bells)
-            await self.store.add(found, self.clock.now())
+            await self.world.store.add(found, self.clock.now())
             self.bells.call_away(found)
 
         async def trouble(lease: Lease, error: Exception) -> None:
-            if not isinstance(error, Transient | Refused):
+            if not isinstance(error, Transient | Refused | Bug):
                 raise error
             await apologise(self.world, self.policy, lease, error)
 
@@ -226,6 +255,12 @@ class Town:
         """Do one sweep and everything that follows from it."""
         await self.sweeper.sweep()
         await self.settle()
+
+    async def look(self, path: str) -> int:
+        """Look at a page; returns its status."""
+        transport = httpx.ASGITransport(self.site, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://previewbot.test") as visitor:
+            return (await visitor.get(path)).status_code
 
     async def open(self, **more: Any) -> Pull:
         """Open a pull request and let everything follow."""
@@ -310,7 +345,9 @@ async def town(
 
         bells = Bells()
         door = Door(Doorbell(store, bells), clock, (app.secret.encode(),), metrics)
-        gate.app = create_app(Site(door, Pages(store, logs, clock, lambda _: None), metrics, nothing, measure))
+        gate.app = create_app(
+            Site(door, Pages(exposed["store"], logs, clock, lambda _: None), metrics, nothing, measure)
+        )
         hosted = await github.create_repository("acme/shop", FILES)
         github.allow(hosted, "alice", "write")
         github.allow(hosted, "bob", "read")
@@ -331,6 +368,7 @@ async def town(
                 weather,
                 metrics,
                 bells,
+                gate,
             )
         finally:
             watching.cancel()

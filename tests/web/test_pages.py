@@ -18,6 +18,7 @@ from previewbot.core.model import BuildRecord, BuildState, Reason, Record, Relea
 from previewbot.ports import Store
 from previewbot.web.app import create_app
 from previewbot.wire.sentences import SENTENCES
+from tests.stories.town import Kind, Weather
 from tests.web.server import serving, site_of
 
 NOW = datetime(2031, 5, 4, 12, 0, 0, tzinfo=UTC)
@@ -321,6 +322,19 @@ async def test_readiness_says_what_is_lacking(store: Store, tmp_path: Path) -> N
         assert (await client.get("/healthz")).status_code == 200
         answer = await client.get("/readyz")
     assert (answer.status_code, answer.text) == (503, "the database does not answer")
+
+
+@pytest.mark.parametrize(("method", "path", "then"), [("records", "/", 200), ("find_log", f"/logs/{'a' * 32}", 404)])
+@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.REFUSED])
+async def test_a_page_of_a_database_that_is_away_says_so_until_it_is_back(
+    *, store: Store, tmp_path: Path, kind: Kind, method: str, path: str, then: int
+) -> None:
+    weather = Weather(fails=("store", method, 0), kind=kind)
+    app = create_app(site_of(weather.over("store", store, (method,)), tmp_path))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        answer = await client.get(path)
+        assert (answer.status_code, answer.text) == (503, "This cannot be read now; try again in a moment.")
+        assert (await client.get(path)).status_code == then
 
 
 async def test_the_log_of_a_build_that_died_with_previewbot_is_not_live_for_ever(
