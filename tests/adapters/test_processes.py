@@ -35,7 +35,10 @@ async def test_somebody_who_left_it_and_holds_its_output_does_not_keep_us() -> N
     await asyncio.sleep(0.2)
     async with asyncio.timeout(0.6):
         await end(process, patience=0.2)
-    await process.wait()  # that is once nobody holds its output any more
+    await process.wait()
+    assert process.stdout
+    assert process.stderr
+    assert await process.stdout.read() + await process.stderr.read() == b""  # over once nobody holds it any more
 
 
 async def test_one_that_is_over_is_left_alone() -> None:
