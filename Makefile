@@ -1,12 +1,13 @@
 # Everything that is done with previewbot's sources. `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo install cluster cluster-down test check check-style check-stories check-edges check-rest format bench schema lock clean
+.PHONY: help demo install cluster cluster-down test check check-style check-stories check-commands check-edges check-rest format bench schema lock clean
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 NEEDY := engine or cluster or postgres or npm or slow or bench
 QUICK := $(BIN)/python -m pytest -q --hypothesis-profile=quick -m "not ($(NEEDY))"
-STORIES := tests/stories tests/cli $(wildcard tests/test_*.py)
+STORIES := tests/stories
+COMMANDS := tests/cli $(wildcard tests/test_*.py)
 EDGES := tests/adapters tests/web
 # Without its byte code, every process that a test starts would compile previewbot anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,8 +42,8 @@ test: check ## all tests: installs and starts the engines that they need
 	$(BIN)/python -m pytest -m "(hypothesis or $(NEEDY)) and not bench"
 
 check: .venv/.ready ## format, lint, types, layers, and the tests that need no engine
-	@echo "· Checking style and types, and running the quick tests in three parts, all at once"
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target check-style check-stories check-edges check-rest
+	@echo "· Checking style and types, and running the quick tests in four parts, all at once"
+	@$(MAKE) --no-print-directory --jobs=5 --output-sync=target check-style check-stories check-commands check-edges check-rest
 
 check-style:
 	$(BIN)/ruff format --check --quiet .
@@ -54,11 +55,14 @@ check-style:
 check-stories:
 	$(QUICK) $(STORIES)
 
+check-commands:
+	$(QUICK) $(COMMANDS)
+
 check-edges:
 	$(QUICK) $(EDGES)
 
 check-rest:
-	$(QUICK) $(addprefix --ignore=,$(STORIES) $(EDGES))
+	$(QUICK) $(addprefix --ignore=,$(STORIES) $(COMMANDS) $(EDGES))
 
 format: .venv/.ready ## format the code, and mend what can be mended
 	$(BIN)/ruff format .

@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,11 @@ START = datetime(2031, 5, 4, 12, 0, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 LEASE = 60 * SECOND
 TOPICS = [Key(11, number) for number in (1, 2, 3)]
+
+
+def seeds(number: int) -> list[Any]:
+    """Where walks begin; two of them are for every day."""
+    return [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, number))]
 
 
 @dataclass
@@ -139,14 +145,14 @@ class Walk:
             await self.store.settle(lease, due=self.random.choice([None, self.now]), failed=True)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6))
 async def test_the_queue_does_what_its_words_say_in_any_order_of_calls(any_store: Store, seed: int) -> None:
     walk = Walk(any_store, seed)
     for _ in range(150):
         await walk.step()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 async def test_every_wake_up_is_served_by_a_lease_that_began_after_it(any_store: Store, seed: int) -> None:
     """Touches, leases, failures and settlements at once: the last pass of each topic began after its last touch."""
     chance = random.Random(seed)  # noqa: S311 - a walk that can be walked again

@@ -6,6 +6,8 @@ import collections
 import re
 from pathlib import Path
 
+import pytest
+
 from previewbot.core.model import BuildState, ImageOrder
 from tests.fakes.builder import SUCCESS, Outcome
 from tests.stories.town import town
@@ -28,6 +30,7 @@ async def test_a_build_that_was_put_off_ends_ready_without_a_push(tmp_path: Path
         assert "failure" not in [each.state for each in deployment.statuses]
 
 
+@pytest.mark.slow
 async def test_many_pull_requests_at_once_wait_for_github_without_a_false_word(tmp_path: Path) -> None:
     async with town(tmp_path) as city:
         await city.settle()
