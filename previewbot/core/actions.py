@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from previewbot.core.model import ImageOrder, Reason, ReleaseSpec, Status
+from previewbot.core.model import ImageOrder, Reason, ReleaseSpec, ServiceSpec, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,10 @@ class CancelBuild:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Make what a release needs before its images exist."""
+    """Make what a release needs before its images exist, and let those of its services join it that go on."""
 
     revision: str
+    services: tuple[ServiceSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

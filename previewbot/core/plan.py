@@ -153,7 +153,7 @@ def _build(situation: Situation, present: Present, missing: Sequence[str]) -> Pl
         return Plan((), replace(status, detail=f"service **{failed.service}**{where}"))
     orders = {order.image: order for order in present.orders}
     starts = tuple(StartBuild(orders[image]) for image in missing if image not in situation.building)
-    prepare = (Prepare(present.release.revision),) if starts else ()
+    prepare = (Prepare(present.release.revision, present.release.services),) if starts else ()
     log = next((situation.building[image].log for image in missing if image in situation.building), None)
     status = Status(State.BUILDING, Reason.IMAGES_BUILDING, situation.now, log=log)
     return Plan((*prepare, *starts), status, SAFETY_NET)

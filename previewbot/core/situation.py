@@ -37,7 +37,8 @@ class Held:
 def held(app: str, releases: Sequence[ReleaseRecord], observed: Observed, key: Key) -> Held:
     """Gather the secrets of every release of an app that runs; a resource knows none but its environment's own."""
     known = {each.revision: each.seals for each in releases}
-    running = {each.revision for each in observed.releases if each.instances and not each.resource}
+    apps = (each for each in observed.releases if each.instances and not each.resource and not each.is_joined)
+    running = {each.revision for each in apps}
     seals = frozenset(seal for each in running & known.keys() for seal in known[each])
     return Held(key, app, seals if running <= known.keys() else None)
 

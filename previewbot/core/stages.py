@@ -43,12 +43,14 @@ def early(release: ReleaseSpec, running: Running | None, images: Collection[str]
     """Name the services that should be started while other images of their release are still built.
 
     Only what does nothing until it is asked comes before it is known that all can be built; where a hook runs first,
-    nothing does.
+    only what is laid does.
     """
+    there = [each for each in release.services if each.build is None or each.image in images]
+    found = _counts(release, running)
+    laid = {each.name for each in there if each.is_laid and not found[each.name]}
     if any(each.hook and not each.is_laid for each in release.services):
-        return frozenset()
-    there = (each for each in release.services if each.build is None or each.image in images)
-    return due(release, running, served=False) & {each.name for each in there if each.kind is Kind.WEB}
+        return frozenset(laid)
+    return due(release, running, served=False) & {each.name for each in there if each.kind is Kind.WEB} | laid
 
 
 def is_up(release: ReleaseSpec, running: Running, *, served: bool) -> bool:

@@ -102,7 +102,7 @@ class Actor:
     async def _prepare(self, action: Prepare, key: Key) -> bool:
         # What stops this stops the release as well, and is said there.
         with contextlib.suppress(Refused), self._counted(action, key):
-            await self.world.runtime.prepare(key, action.revision)
+            await self.world.runtime.prepare(key, action.revision, action.services)
         return False
 
     async def _do(self, action: _Late, situation: Situation) -> Record:

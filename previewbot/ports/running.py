@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from previewbot.core.ids import Key
-from previewbot.core.model import Observed, ReleaseSpec, Removed
+from previewbot.core.model import Observed, ReleaseSpec, Removed, ServiceSpec
 
 Sealed = Mapping[str, Mapping[str, str]]
 """Service to variables that are secret."""
@@ -21,8 +21,8 @@ class Runtime(Protocol):
     async def keys(self) -> frozenset[Key]:
         """List every environment that has anything there."""
 
-    async def prepare(self, key: Key, revision: str) -> None:
-        """Make what a release needs before its images exist: its network."""
+    async def prepare(self, key: Key, revision: str, services: Sequence[ServiceSpec] = ()) -> None:
+        """Make what a release needs before its images exist: its network. What of these services may go on joins it."""
 
     async def start(
         self,

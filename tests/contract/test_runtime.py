@@ -434,6 +434,20 @@ async def test_a_newer_release_that_is_given_up_leaves_what_it_shared_to_the_old
     await _gone(runtime, key)
 
 
+async def test_what_goes_on_joins_a_release_while_that_is_only_prepared(
+    runtime: Runtime, key: Key, digests: dict[str, str]
+) -> None:
+    api, web = _of("api-1", service("api", SERVE, 8080)), _of("web-1", WEB)
+    await runtime.start(release(key, "r1", api, web), digests)
+    before = await _settled(runtime, key, "r1")
+    await runtime.prepare(key, "r2", (api, _of("web-2", WEB), service("other", DEAF)))
+    prepared = (await runtime.observe(key)).release("r2")
+    keeps = not isinstance(runtime, KubernetesRuntime)
+    assert prepared == Running("r2", before[:1], is_joined=True) if keeps else not prepared
+    await runtime.remove(key, "r2")
+    assert (await runtime.observe(key)).releases == (Running("r1", before),)
+
+
 async def test_what_is_not_well_does_not_go_on(runtime: Runtime, key: Key, digests: dict[str, str]) -> None:
     bad = _of("api-1", service("api", CRASH, 8080))
     await runtime.start(release(key, "r1", bad), digests)

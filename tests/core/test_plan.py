@@ -352,18 +352,40 @@ def test_what_only_waits_to_be_asked_comes_up_while_other_images_are_built() -> 
     assert settle(toy, NEW).status.state is State.READY
 
 
-@pytest.mark.parametrize("kind", [Kind.WORKER, Kind.CRON, Kind.JOB])
-def test_what_works_by_itself_waits_for_every_image(kind: Kind) -> None:
-    toy, worker = Toy(), replace(API, kind=kind, port=None)
-    desired = present(PULL, replace(BLUEPRINT, services=(WEB, worker)), BASIS)
+def _early(toy: Toy, desired: Present) -> set[str]:
+    """What is started while an image is still built."""
+    starts = [each for each in toy.step(desired).actions if isinstance(each, StartRelease)]
+    return {name for each in starts for name in each.services}
+
+
+def _with(kind: Kind, hooks: Hooks = Hooks()) -> Present:  # noqa: B008 - frozen
+    other = replace(API, kind=kind, port=None)
+    return present(PULL, replace(BLUEPRINT, services=(WEB, other), hooks=hooks), BASIS)
+
+
+def test_what_works_by_itself_waits_for_every_image() -> None:
+    toy, desired = Toy(), _with(Kind.WORKER)
     toy.images.add(desired.orders[1].image)
-    assert not any(isinstance(each, StartRelease) for each in toy.step(desired).actions)
+    assert _early(toy, desired) == set()
 
 
-def test_nothing_comes_up_early_where_a_hook_runs_first() -> None:
+@pytest.mark.parametrize("kind", [Kind.CRON, Kind.JOB])
+@pytest.mark.parametrize("hooks", [Hooks(), Hooks(release=Hook("api", ("migrate",)))])
+def test_what_is_only_laid_waits_for_its_own_image_alone(kind: Kind, hooks: Hooks) -> None:
+    toy, desired = Toy(), _with(kind, hooks)
+    assert _early(toy, desired) == set()
+    toy.images.add(desired.orders[1].image)
+    assert _early(toy, desired) == {"api"}
+    assert _early(toy, desired) == set()
+    toy.images.add(desired.orders[0].image)
+    toy.building.clear()
+    assert settle(toy, desired).status.state is State.READY
+
+
+def test_nothing_that_runs_comes_up_early_where_a_hook_runs_first() -> None:
     toy = Toy()
     toy.images.add(next(each.image for each in STAGED.orders if each.service == "api"))
-    assert not any(isinstance(each, StartRelease) for each in toy.step(STAGED).actions)
+    assert _early(toy, STAGED) == set()
 
 
 @pytest.mark.parametrize("before", [None, OLD], ids=["first", "successor"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from previewbot.core.model import Instance, InstanceState, Observed, ReleaseRecord, ReleaseState, Running
 from previewbot.core.secrets import SHARED, Seal, SecretName
 from previewbot.core.situation import held
@@ -27,3 +29,8 @@ def test_it_is_what_every_release_that_runs_was_started_with_and_no_other() -> N
 def test_where_something_runs_that_nobody_remembers_it_is_not_known() -> None:
     observed = Observed((_running("new"), _running("strange")))
     assert held("shop", (_release("new", TOKEN),), observed, KEY).seals is None
+
+
+def test_what_only_goes_on_in_a_release_that_nobody_remembers_yet_is_known() -> None:
+    observed = Observed((_running("new"), replace(_running("prepared"), is_joined=True)))
+    assert held("shop", (_release("new", TOKEN),), observed, KEY).seals == frozenset({TOKEN})

@@ -113,19 +113,31 @@ class FakeRuntime:
                     tuple(each.instances[place] for place in sorted(each.instances)),
                     resource=each.resource,
                     runs=tuple(each.runs[place] for place in sorted(each.runs)),
+                    is_joined=self._is_joined(key, revision),
                 )
                 for revision, each in sorted(own.items())
             ),
             volumes=frozenset(self._volumes.get(key, ())),
         )
 
+    def _is_joined(self, key: Key, revision: str) -> bool:
+        own, names = self._releases[key], list(self._releases[key])
+        older = [each for name in names[: names.index(revision)] for each in own[name].instances.values()]
+        mine = own[revision].instances.values()
+        return bool(mine) and all(any(each is other for other in older) for each in mine)
+
     async def keys(self) -> frozenset[Key]:
         self._ask()
         return frozenset(self._releases) | frozenset(self._volumes)
 
-    async def prepare(self, key: Key, revision: str) -> None:
+    async def prepare(self, key: Key, revision: str, services: Sequence[ServiceSpec] = ()) -> None:
         self._ask()
-        self._releases.setdefault(key, {}).setdefault(revision, _Release())
+        own = self._releases.setdefault(key, {}).setdefault(revision, _Release())
+        for service in services:
+            for index in range(service.replicas):
+                if kept := self._same(key, service, index):
+                    own.instances.setdefault((service.name, index), kept)
+                    own.spec[service.name] = service
 
     async def start(
         self,
@@ -153,7 +165,7 @@ class FakeRuntime:
     def _bring_up(self, release: ReleaseSpec, own: _Release, service: ServiceSpec, index: int) -> None:
         if (service.name, index) in own.instances:
             return
-        if kept := self._same(release, service, index):
+        if kept := self._same(release.key, service, index):
             own.instances[service.name, index] = kept
             return
         behaviour = self.behave(service)
@@ -174,9 +186,9 @@ class FakeRuntime:
         )
         self._said[release.key, release.revision, service.name] = behaviour.says
 
-    def _same(self, release: ReleaseSpec, service: ServiceSpec, index: int) -> Instance | None:
+    def _same(self, key: Key, service: ServiceSpec, index: int) -> Instance | None:
         """What runs already of another release, and may go on in this one."""
-        for other in self._releases[release.key].values():
+        for other in self._releases[key].values():
             found, spec = other.instances.get((service.name, index)), other.spec.get(service.name)
             is_same = bool(service.edition) and spec is not None and spec.edition == service.edition
             if found and is_same and found.state is InstanceState.READY:

@@ -19,7 +19,7 @@ from previewbot.adapters.docker import facts
 from previewbot.adapters.docker.engine import Engine, is_conflict
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.labels import LAID, RESOURCE, REVISION, VOLUME, Names, Target, key_of
-from previewbot.adapters.docker.membership import home, releases
+from previewbot.adapters.docker.membership import first, home, releases
 from previewbot.adapters.together import every
 from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
@@ -55,6 +55,11 @@ class Things:
     def releases(self, container: Thing) -> frozenset[str]:
         """The releases that a container belongs to."""
         return releases(container, self.names)
+
+    def is_joined(self, revision: str) -> bool:
+        """Whether every container of a release belongs to an older one as well."""
+        own = self.of(revision)
+        return bool(own) and all(first(each, self.names) != revision for each in own)
 
     def of(self, revision: str) -> list[Thing]:
         """The containers that belong to a release."""

@@ -35,6 +35,12 @@ def releases(container: Thing, names: Names) -> frozenset[str]:
     return frozenset(joined if has_left else joined | {own})
 
 
+def first(container: Thing, names: Names) -> str:
+    """The oldest of the releases that a container belongs to."""
+    places = {found: names.place(each) for each in _networks(container) if (found := names.revision(each))}
+    return min(releases(container, names), key=lambda each: places.get(each, 0))
+
+
 def is_of(container: Thing, service: str, index: int) -> bool:
     """Whether a container is this replica of a service, and no run of a job."""
     labels = _labels(container)

@@ -90,6 +90,7 @@ class DockerRuntime:
                 tuple(sorted((each for own, each in instances if revision in owners[own]), key=_order)),
                 runs=tuple(sorted((_run(each) for each in runs if each.labels.get(REVISION) == revision), key=_began)),
                 resource=resources.get(revision),
+                is_joined=things.is_joined(revision),
             )
             for revision in things.revisions
         )
@@ -147,10 +148,12 @@ class DockerRuntime:
 
     # --- starting ---------------------------------------------------------------------------------------------------
 
-    async def prepare(self, key: Key, revision: str) -> None:
+    async def prepare(self, key: Key, revision: str, services: Sequence[ServiceSpec] = ()) -> None:
         """See ``Runtime.prepare``."""
         async with self._lock(key, revision):
-            await self._rooms.network(key, revision)
+            found, network = await asyncio.gather(self._inventory.containers(key), self._rooms.network(key, revision))
+            berths = [Berth(key, revision, each, index, network) for each in services for index in range(each.replicas)]
+            await every(self._keep(kept, each) for each in berths if (kept := self._going_on(each, found)))
 
     async def start(
         self,
@@ -188,12 +191,12 @@ class DockerRuntime:
 
     async def _bring_up(self, berth: Berth, body: Json, found: Sequence[Thing]) -> None:
         name = berth.name(self._names)
-        same = [each for each in found if membership.is_of(each, berth.service.name, berth.index)]
-        there = next((each for each in same if berth.revision in membership.releases(each, self._names)), None)
+        there = self._there(berth, found)
         if there and counts(there):
             return
-        if there is None and (kept := next((each for each in same if self._may_go_on(each, berth)), None)):
+        if kept := self._going_on(berth, found):
             await self._keep(kept, berth)
+            self._news.tell(berth.key)  # it is ready, and so nothing else will
             return
 
         def run(client: docker.APIClient) -> dict[str, Any]:
@@ -217,10 +220,19 @@ class DockerRuntime:
         else:
             self._watches.begin(berth.key, started)
 
-    def _may_go_on(self, container: Thing, berth: Berth) -> bool:
+    def _there(self, berth: Berth, found: Sequence[Thing]) -> Thing | None:
+        """Find the container of a berth, running or not."""
+        same = (each for each in found if membership.is_of(each, berth.service.name, berth.index))
+        return next((each for each in same if berth.revision in membership.releases(each, self._names)), None)
+
+    def _going_on(self, berth: Berth, found: Sequence[Thing]) -> Thing | None:
+        """Find what may go on in a berth that is empty: it was seen to answer, and is the same in another release."""
         edition = berth.edition(self._limits)
-        is_same = edition is not None and container["Labels"].get(EDITION) == edition
-        return is_same and container["State"] == "running" and self._watches.is_ready(berth.key, container["Id"])
+        if edition is None or self._there(berth, found):
+            return None
+        same = (each for each in found if membership.is_of(each, berth.service.name, berth.index))
+        alike = (each for each in same if each["Labels"].get(EDITION) == edition and each["State"] == "running")
+        return next((each for each in alike if self._watches.is_ready(berth.key, each["Id"])), None)
 
     async def _keep(self, container: Thing, berth: Berth) -> None:
         """Let what runs already, and is the same, belong to a newer release as well, instead of a copy of it."""
@@ -232,7 +244,6 @@ class DockerRuntime:
             await self._engine.call(join)
         except APIError as error:
             raise _cannot_start(berth, error) from error
-        self._news.tell(berth.key)  # it is ready, and so nothing else will
 
     def _create(self, client: docker.APIClient, name: str, body: dict[str, Any]) -> str:
         try:

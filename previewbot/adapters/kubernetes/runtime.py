@@ -160,7 +160,12 @@ class KubernetesRuntime:
 
     # --- starting ---------------------------------------------------------------------------------------------------
 
-    async def prepare(self, key: Key, revision: str) -> None:  # noqa: ARG002 - one fence for all releases
+    async def prepare(
+        self,
+        key: Key,
+        revision: str,  # noqa: ARG002 - one fence for all releases
+        services: Sequence[ServiceSpec] = (),  # noqa: ARG002 - each knows its siblings by their addresses: none goes on
+    ) -> None:
         """See ``Runtime.prepare``."""
         await self._mirror.ready()
         async with self._lock(key):

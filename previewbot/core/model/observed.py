@@ -61,6 +61,8 @@ class Running:
     """The resource that it is, where it is none of the app's own releases."""
     runs: tuple[Run, ...] = ()
     """What was run of what is laid, as far as it is still there."""
+    is_joined: bool = False
+    """Everything in it belongs to an older release as well: so far nothing was started for it."""
 
     @property
     def runnable(self) -> tuple[str, ...]:
