@@ -18,27 +18,17 @@ from previewbot.ports import Value
 from previewbot.settings import Settings
 from tests.fixtures.aws import ACCOUNT
 from tests.fixtures.github import Over
+from tests.stories import clouded
 from tests.stories.town import Town, town
 
 pytestmark = pytest.mark.slow
 
-BLUEPRINT = """\
-version: 1
-app: shop
-services:
-  web:
-    build: .
-    port: 8080
-    public: true
-    env:
-      BUCKET: ${resources.files.bucket}
-      KEY: ${resources.files.access_key}
-      SECRET: ${resources.files.secret_key}
-      QUEUE: ${resources.jobs.url}
-      DATABASE_URL: ${resources.db.url}
+SECRETIVE = """\
     secrets: [STRIPE_KEY, SESSION_KEY]
-resources: {files: storage, jobs: queue, db: postgres}
-secrets: {SESSION_KEY: {generate: 40}}
+    env:
+      DATABASE_URL: ${resources.db.url}"""
+BLUEPRINT = f"""\
+{clouded.BLUEPRINT.replace("    env:", SECRETIVE)}secrets: {{SESSION_KEY: {{generate: 40}}}}
 """
 
 

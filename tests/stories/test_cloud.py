@@ -14,26 +14,9 @@ from previewbot.ports import Value
 from tests.fakes.cloud import FakeCloud
 from tests.fakes.runtime import READY, Behaviour
 from tests.fixtures.github import Over
+from tests.stories.clouded import BLUEPRINT
 from tests.stories.town import Town, town
 
-BLUEPRINT = """\
-version: 1
-app: shop
-services:
-  web:
-    build: .
-    port: 8080
-    public: true
-    env:
-      BUCKET: ${resources.files.bucket}
-      KEY: ${resources.files.access_key}
-      SECRET: ${resources.files.secret_key}
-      QUEUE: ${resources.jobs.url}
-resources:
-  files: storage
-  jobs: queue
-  db: {type: postgres, version: "16"}
-"""
 CLOUD = Cloud("123456789012", "eu-central-1", "previewbot", "main", frozenset(TYPES))
 
 

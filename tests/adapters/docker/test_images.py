@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from previewbot.adapters.docker import images
 from previewbot.adapters.docker.engine import Engine
 from previewbot.core.errors import Refused, Transient
+from tests.fixtures.answering import answering
 
 pytestmark = pytest.mark.engine
 
@@ -19,28 +18,8 @@ pytestmark = pytest.mark.engine
 @contextmanager
 def _registry(status: int) -> Iterator[str]:
     """A registry that knows itself and answers everything else with one status."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/v2/" else status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def do_HEAD(self) -> None:
-            self.do_GET()
-
-        def log_message(self, format: str, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
-        yield f"127.0.0.1:{server.server_address[1]}/x:1"
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()
+    with answering(lambda path: (200 if path == "/v2/" else status, b"")) as address:
+        yield f"{address}/x:1"
 
 
 async def test_a_registry_that_is_unwell_is_asked_again_later(engine: Engine) -> None:
