@@ -58,6 +58,7 @@ SERVICE = ServiceSpec(
     seeds="db-17",
     user=999,
     entrypoint=("sh", "-c"),
+    edition="e" * 64,
 )
 SPEC = ReleaseSpec(ONE, "r1", "shop", "c1", (SERVICE,), {"web": "u", "api": "v"}, resource="db")
 RELEASE = ReleaseRecord(
