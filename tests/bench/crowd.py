@@ -119,6 +119,9 @@ class Pulls:
     async def deploy(self, pull: PullRequest, *, environment: str) -> int:
         return pull.key.number
 
+    async def standing(self, pull: PullRequest, *, environment: str) -> Sequence[int]:
+        return []
+
     async def report(
         self, repository: Repository, deployment: int, state: DeploymentState, *, url: str | None, log_url: str | None
     ) -> None:
@@ -170,7 +173,7 @@ async def crowd(kubeconfig: Path, folder: Path, count: int) -> AsyncIterator[Cro
     runtime = KubernetesRuntime(api, mirror, names=names, options=options, user_of=user_of, clock=clock)
     front_door = KubernetesFrontDoor(api, mirror, names=names, options=options)
     async with open_store(f"sqlite+aiosqlite:///{folder / 'previewbot.db'}") as store:
-        hub = cast("Hub", pulls)
+        hub: Hub = pulls
         builder, logs = FakeBuilder(clock), LogFiles(folder)
         parts = (hub, source, builder, runtime, front_door, store, logs, clock, Metrics(), FakeSecrets())
         world = World(*parts)
