@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from previewbot.demo.stage import free_port
 
 CONFIG = """\
@@ -60,6 +62,7 @@ async def loaded(folder: Path) -> set[str]:
     return set(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 async def test_a_first_start_on_one_machine_loads_nothing_that_it_could_do_without(tmp_path: Path) -> None:
     modules = await loaded(tmp_path)
     assert {"previewbot.places.docker", "previewbot.engine.worker", "sqlite3", "structlog", "httpx"} <= modules

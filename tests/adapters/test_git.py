@@ -235,6 +235,7 @@ _NOISE = os.urandom(2**24 + 2**20)
 """More than a fetch may write in any case, and not to be compressed."""
 
 
+@pytest.mark.slow
 async def test_a_fetch_that_would_fill_the_disk_is_refused(origin: Origin, mirrors: Path) -> None:
     source, commit = GitSource(mirrors, token, limits=SourceLimits(total_size=1)), origin.push({"a": _NOISE})
     with pytest.raises(Refused, match="too large to be fetched"):

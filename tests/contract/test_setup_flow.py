@@ -164,6 +164,7 @@ async def test_the_command_registers_writes_for_its_owner_alone_and_says_what_co
         assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.slow
 async def test_the_command_overwrites_an_earlier_setup_only_when_it_is_forced(tmp_path: Path, over: Over) -> None:
     (tmp_path / "secrets").mkdir(mode=0o700)
     (tmp_path / "secrets/webhook-secret").write_text("precious")
@@ -180,6 +181,7 @@ async def test_the_command_overwrites_an_earlier_setup_only_when_it_is_forced(tm
         assert (tmp_path / "secrets/webhook-secret").read_text().strip() == github.state.app.secret
 
 
+@pytest.mark.slow
 async def test_the_page_is_at_the_port_that_was_asked_for_or_the_command_says_why_not(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -83,6 +84,7 @@ async def _line(process: Process, part: str) -> str:
     raise AssertionError("it ended before it said so")
 
 
+@pytest.mark.slow
 async def test_a_copy_of_the_cluster_that_nobody_keeps_any_more_ends_the_process(
     tmp_path: Path, api_server: Server
 ) -> None:
@@ -100,6 +102,7 @@ async def test_a_copy_of_the_cluster_that_nobody_keeps_any_more_ends_the_process
         assert b"KeyError" in said
 
 
+@pytest.mark.slow
 async def test_serving_begins_with_what_the_account_may_not_do(tmp_path: Path, api_server: Server) -> None:
     api_server.rule = _denies("delete pods", "patch deployments")
     async with _serving(tmp_path, api_server) as process:
