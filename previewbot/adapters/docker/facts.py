@@ -12,6 +12,8 @@ from previewbot.adapters.docker.limits import MIB
 from previewbot.adapters.exits import exits, killed
 
 _ALIVE = frozenset({"running", "restarting", "paused"})
+_NEVER = "0001-01-01T00:00:00Z"
+"""When something started that never did, as the engine writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,22 @@ def read(found: Mapping[str, Any]) -> Facts:
         labels=found["Config"].get("Labels") or {},
         ip=next((address for address in addresses if address), None),
         published=_ports(network.get("Ports") or {}),
+    )
+
+
+def laid(listed: Mapping[str, Any]) -> Facts:
+    """Read what is only laid from the engine's list (``GET /containers/json``): it was never started."""
+    return Facts(
+        id=listed["Id"],
+        status=listed["State"],
+        started_at=_NEVER,
+        restarts=0,
+        exit_code=0,
+        out_of_memory=False,
+        memory=0,
+        labels=listed["Labels"],
+        ip=None,
+        published={},
     )
 
 

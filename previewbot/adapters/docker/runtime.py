@@ -21,31 +21,25 @@ from previewbot.adapters.docker import containers, facts, images, membership
 from previewbot.adapters.docker.containers import Berth
 from previewbot.adapters.docker.deadlines import Deadlines
 from previewbot.adapters.docker.engine import Engine, describe, explain, is_conflict
-from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
-from previewbot.adapters.docker.labels import EDITION, INDEX, LAID, REVISION, RUN, SCHEDULE, SERVICE, Names
+from previewbot.adapters.docker.labels import EDITION, INDEX, LAID, RUN, SERVICE, Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.mounts import open_volumes
 from previewbot.adapters.docker.news import News
 from previewbot.adapters.docker.rooms import Rooms, foreign
-from previewbot.adapters.docker.watch import judge_job
+from previewbot.adapters.docker.sights import Sights
 from previewbot.adapters.docker.watches import Watches
 from previewbot.adapters.exits import cannot_start
 from previewbot.adapters.readable import readable
 from previewbot.adapters.together import every
-from previewbot.core.blueprint import Schedule
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import (
-    Instance,
-    InstanceState,
     Observed,
     Reason,
     ReleaseSpec,
     Removed,
-    Run,
-    Running,
     ServiceSpec,
 )
 from previewbot.ports import Sealed
@@ -66,49 +60,14 @@ class DockerRuntime:
         self._news = News(engine, self._names)
         self._watches = Watches(engine, self._inventory.inspect, self._news.tell)
         self._deadlines = Deadlines(lambda each: self._inventory.end_container(each, self._limits.stop))
+        self._sights = Sights(self._inventory, self._watches, self._deadlines)
         self._locks: WeakValueDictionary[tuple[Key, str], asyncio.Lock] = WeakValueDictionary()
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
     async def observe(self, key: Key) -> Observed:
-        """See ``Runtime.observe``. A container that neither runs nor will by itself is no instance, but for a job's."""
-        things = await self._inventory.things(key)
-        found = await every(self._inventory.inspect(each["Id"]) for each in things.containers if counts(each))
-        seen = [each for each in found if each and (each.is_alive or each.is_job)]
-        runs = [each for each in seen if RUN in each.labels]
-        instances = await every(self._instance(key, each) for each in seen if RUN not in each.labels)
-        ids = [each["Id"] for each in things.containers]
-        self._watches.keep_only(key, ids)
-        self._deadlines.keep_only(key, ids)
-        for each in seen:
-            self._deadlines.watch(key, each)
-        owners = {each["Id"]: things.releases(each) for each in things.containers}
-        resources = things.resources
-        releases = tuple(
-            Running(
-                revision,
-                tuple(sorted((each for own, each in instances if revision in owners[own]), key=_order)),
-                runs=tuple(sorted((_run(each) for each in runs if each.labels.get(REVISION) == revision), key=_began)),
-                resource=resources.get(revision),
-                is_joined=things.is_joined(revision),
-            )
-            for revision in things.revisions
-        )
-        return Observed(releases=releases, leftovers=things.leftovers, volumes=frozenset(things.kept))
-
-    async def _instance(self, key: Key, found: Facts) -> tuple[str, Instance]:
-        """Read the instance that a container is, beside the container's ID."""
-        verdict = judge_job(found) if found.is_job else await self._watches.judge(key, found)
-        port = found.labels.get("previewbot.port")
-        published = found.published.get(int(port)) if port else None
-        return found.id, Instance(
-            service=found.labels.get(SERVICE, ""),
-            index=int(found.labels.get(INDEX, "0")),
-            state=verdict.state,
-            address=f"127.0.0.1:{published}" if published else None,
-            detail=verdict.detail if verdict.state is InstanceState.FAILED else None,
-            schedule=Schedule.read(found.labels[SCHEDULE]) if SCHEDULE in found.labels else None,
-        )
+        """See ``Runtime.observe``."""
+        return await self._sights.observe(key)
 
     async def keys(self) -> frozenset[Key]:
         """See ``Runtime.keys``."""
@@ -330,10 +289,6 @@ class DockerRuntime:
         return self._locks.setdefault((key, revision), asyncio.Lock())
 
 
-def _order(instance: Instance) -> tuple[str, int]:
-    return instance.service, instance.index
-
-
 def _connect(client: docker.APIClient, id: str, network: str) -> None:
     """Put a container that does not run yet on one more network; the oldest engines do not do that as it is made."""
     try:
@@ -341,16 +296,6 @@ def _connect(client: docker.APIClient, id: str, network: str) -> None:
     except APIError as error:
         if "already exists in network" not in str(error):
             raise
-
-
-def _run(found: Facts) -> Run:
-    verdict = judge_job(found)
-    detail = verdict.detail if verdict.state is InstanceState.FAILED else None
-    return Run(found.labels.get(SERVICE, ""), found.labels[RUN], verdict.state, detail)
-
-
-def _began(run: Run) -> tuple[str, str]:
-    return run.service, run.name
 
 
 def _cannot_start(berth: Berth, error: Exception) -> Exception:
