@@ -47,7 +47,7 @@ async def _open(city: Town) -> Pull:
 @pytest.mark.parametrize(
     ("trouble", "told"),
     [
-        (_no_room, "**The cluster has no room for `{}` now**: service **web** finds no room: 0/3 nodes are available"),
+        (_no_room, "**There is no room for `{}` now**: service **web** finds no room: 0/3 nodes are available"),
         (_no_image, "**`{}` lacks an image**: The image `redis:7` cannot be pulled: connection refused"),
     ],
 )

@@ -203,7 +203,7 @@ async def test_what_was_missing_comes_and_the_preview_is_served_by_itself(
             greedy.setenv(f"PREVIEWBOT_KUBERNETES__{name}", "900GiB")
         await failing.restart()
         roomless = await failing.open(_web(""))
-        told = ("The cluster has no room for", "service **web** finds no room", "Insufficient memory")
+        told = ("There is no room for", "service **web** finds no room", "Insufficient memory")
         await failing.reads(roomless, *told, "It is tried again by itself")
     await failing.restart()
     name = f"elsewhere/{failing.stage.instance}"

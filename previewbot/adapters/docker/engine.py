@@ -65,7 +65,9 @@ class Engine:
         """Do what ``call`` does, in the thread of the caller."""
         try:
             return ask(self._connected())
-        except NotFound:
+        except NotFound as error:
+            if _has_no_range(error):
+                raise self._translate(error) from error
             raise
         except APIError as error:
             raise self._translate(error) from error
@@ -109,9 +111,9 @@ class Engine:
 
     def _translate(self, error: APIError) -> Exception:
         said = explain(error)
-        if any(phrase in said.lower() for phrase in _POOLS_EXHAUSTED):
+        if _has_no_range(error):
             return Refused(
-                Reason.RUNTIME_REFUSED,
+                Reason.UNSCHEDULABLE,
                 "The engine has no address range left for another network: its operator can add ranges under "
                 "`default-address-pools` in the engine's daemon.json.",
             )
@@ -129,6 +131,12 @@ def _knock(url: str) -> None:
     if url.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as door:
             door.connect(url.removeprefix("unix://"))
+
+
+def _has_no_range(error: APIError) -> bool:
+    """Whether the engine cannot give a network its addresses: it says that it did not find any, and so answers 404."""
+    said = explain(error).lower()
+    return any(phrase in said for phrase in _POOLS_EXHAUSTED)
 
 
 def explain(error: APIError) -> str:

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 from docker.errors import APIError
 
 from previewbot.adapters.docker import containers
-from previewbot.adapters.docker.engine import Engine
+from previewbot.adapters.docker.engine import Engine, is_conflict
 from previewbot.adapters.docker.inventory import Inventory
 from previewbot.adapters.docker.labels import Names
 from previewbot.adapters.together import every
@@ -63,6 +63,8 @@ class Rooms:
         try:
             await self._engine.call(lambda client: client.create_network(**containers.network(name, labels)))
         except APIError as error:
+            if not is_conflict(error):
+                raise
             raise foreign("network", name) from error
         return name
 

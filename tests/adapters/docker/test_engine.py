@@ -19,9 +19,10 @@ from previewbot.adapters.docker.builder import DockerBuilder
 from previewbot.adapters.docker.engine import connect, describe
 from previewbot.adapters.docker.runtime import DockerRuntime
 from previewbot.adapters.local import SystemClock
-from previewbot.core.errors import Transient
+from previewbot.core import retry
+from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import BuildRecord, BuildState, InstanceState, Removed
+from previewbot.core.model import BuildRecord, BuildState, InstanceState, Reason, Removed
 from previewbot.demo import leftovers, machine
 from previewbot.demo.base_image import import_base
 from previewbot.ports import Clock
@@ -86,8 +87,8 @@ async def _build(builder: DockerBuilder) -> BuildRecord:
 class Daemon:
     """An engine of the test's own, which touches neither the machine's bridge nor its firewall."""
 
-    def __init__(self, folder: Path, bridge: str) -> None:
-        self.folder, self.bridge = folder, bridge
+    def __init__(self, folder: Path, bridge: str, pool: str) -> None:
+        self.folder, self.bridge, self.pool = folder, bridge, pool
         self.url = f"unix://{folder}/d.sock"
         self._process: asyncio.subprocess.Process | None = None
 
@@ -102,7 +103,7 @@ class Daemon:
                 f"--bridge={self.bridge}",
                 "--iptables=false",
                 "--ip-forward=false",
-                "--default-address-pool=base=10.213.0.0/16,size=24",
+                f"--default-address-pool={self.pool}",
                 stdout=log,
                 stderr=log,
             )
@@ -127,9 +128,9 @@ class Daemon:
 
 
 @asynccontextmanager
-async def _running(folder: Path) -> AsyncIterator[Daemon]:
+async def _running(folder: Path, pool: str = "base=10.213.0.0/16,size=24") -> AsyncIterator[Daemon]:
     with machine._bridge(folder) as number:
-        made = Daemon(folder, f"pb{number}br")
+        made = Daemon(folder, f"pb{number}br", pool)
         try:
             await made.start()
             yield made
@@ -223,6 +224,27 @@ async def test_a_full_disk_of_the_engine_is_tried_a_few_times_and_then_told_to_t
     assert [each.state for each in ends] == [*[BuildState.CANCELLED] * 3, BuildState.FAILED]
     assert {each.lines[-1] for each in ends} == {DISK_FULL}
     await builder.close()
+
+
+@pytest.mark.engine
+async def test_where_no_range_of_addresses_is_left_the_operator_is_told_and_it_works_once_another_preview_is_gone(
+    short_folder: Path,
+) -> None:
+    async with _running(short_folder, "base=10.213.0.0/22,size=24") as daemon:
+        engine = connect(daemon.url)
+        runtime = DockerRuntime(engine, instance="x")
+        with pytest.raises(Refused, match=r"no address range left .* `default-address-pools`") as refused:
+            await _crowd(runtime)
+        assert Reason(refused.value.reason) in retry.PASSING
+        await runtime.delete(Key(7, 1))
+        await runtime.prepare(Key(7, 9), "r1")
+        runtime.close()
+        engine.close()
+
+
+async def _crowd(runtime: DockerRuntime) -> None:
+    for number in range(1, 9):
+        await runtime.prepare(Key(7, number), "r1")
 
 
 async def _listen(runtime: DockerRuntime) -> list[Key]:
