@@ -64,5 +64,5 @@ async def test_every_thing_that_previewbot_does_is_judged(shop: Shop) -> None:
     finally:
         await hub.aclose()
     asked = {operation for operation, _ in judge.judged}
-    assert len(asked) == 14, asked
+    assert len(asked) == 15, asked
     assert judge.faults == set()
