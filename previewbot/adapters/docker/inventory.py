@@ -119,13 +119,13 @@ class Inventory:
     engine: Engine
     names: Names
 
-    async def things(self, key: Key | None = None, revision: str | None = None) -> Things:
-        """List everything of an instance, an environment or a release."""
+    async def things(self, key: Key | None = None) -> Things:
+        """List everything of an instance or an environment."""
         containers, networks, volumes = await every(
             [
-                self.containers(key, revision),
-                self.networks(key, revision),
-                self._list(lambda client, filters: client.volumes(filters=filters)["Volumes"] or [], key, revision),
+                self.containers(key),
+                self.networks(key),
+                self._list(lambda client, filters: client.volumes(filters=filters)["Volumes"] or [], key),
             ]
         )
         return Things(self.names, containers, networks, volumes)
@@ -134,12 +134,12 @@ class Inventory:
         """List the containers, stopped ones included."""
         return await self._list(lambda client, filters: client.containers(all=True, filters=filters), key, revision)
 
-    async def networks(self, key: Key | None = None, revision: str | None = None) -> list[Thing]:
+    async def networks(self, key: Key | None = None) -> list[Thing]:
         """List the networks."""
-        return await self._list(lambda client, filters: client.networks(filters=filters), key, revision)
+        return await self._list(lambda client, filters: client.networks(filters=filters), key)
 
     async def _list(
-        self, ask: Callable[[docker.APIClient, Any], list[Thing]], key: Key | None, revision: str | None
+        self, ask: Callable[[docker.APIClient, Any], list[Thing]], key: Key | None, revision: str | None = None
     ) -> list[Thing]:
         filters = self.names.filters(key, revision)
         return await self.engine.call(lambda client: ask(client, filters))

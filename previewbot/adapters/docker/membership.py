@@ -7,6 +7,7 @@ is. All of this is in the engine, and so survives a restart of previewbot.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import docker
@@ -52,8 +53,13 @@ def join(client: docker.APIClient, container: Thing, revision: str, *, network: 
     if home(container) == revision:
         client.rename(container["Id"], _name(container, names, revision))
         return
+    connect(client, container["Id"], network, aliases=[_labels(container)[SERVICE]])
+
+
+def connect(client: docker.APIClient, id: str, network: str, *, aliases: Sequence[str] = ()) -> None:
+    """Put a container on one more network, unless it is there; the oldest engines do not do that as it is made."""
     try:
-        client.connect_container_to_network(container["Id"], network, aliases=[_labels(container)[SERVICE]])
+        client.connect_container_to_network(id, network, aliases=list(aliases) or None)
     except APIError as error:
         if "already exists in network" not in str(error):
             raise

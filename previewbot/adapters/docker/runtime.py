@@ -163,7 +163,7 @@ class DockerRuntime:
             if berth.service.volumes:
                 open_volumes(client, made, berth.service)
             if berth.service.needs:
-                _connect(client, made, self._names.resources(berth.key))
+                membership.connect(client, made, self._names.resources(berth.key))
             if not berth.service.is_laid:
                 client.start(made)
             inspected: dict[str, Any] = client.inspect_container(made)
@@ -230,7 +230,7 @@ class DockerRuntime:
                 called = f"{seen['Name'].lstrip('/')}-{name}"
                 made = self._create(client, called, containers.run(seen, name))
                 for network in seen["NetworkSettings"]["Networks"].keys() - {seen["HostConfig"]["NetworkMode"]}:
-                    _connect(client, made, network)
+                    membership.connect(client, made, network)
                 if client.inspect_container(made)["State"]["Status"] == "created":
                     client.start(made)
                 begun: dict[str, Any] = client.inspect_container(made)
@@ -287,15 +287,6 @@ class DockerRuntime:
 
     def _lock(self, key: Key, revision: str) -> asyncio.Lock:
         return self._locks.setdefault((key, revision), asyncio.Lock())
-
-
-def _connect(client: docker.APIClient, id: str, network: str) -> None:
-    """Put a container that does not run yet on one more network; the oldest engines do not do that as it is made."""
-    try:
-        client.connect_container_to_network(id, network)
-    except APIError as error:
-        if "already exists in network" not in str(error):
-            raise
 
 
 def _cannot_start(berth: Berth, error: Exception) -> Exception:
