@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from previewbot.core.cloud import TYPES, Cloud
@@ -13,18 +10,10 @@ from previewbot.core.secrets import Scope, SecretName
 from previewbot.ports import Value
 from tests.fakes.cloud import FakeCloud
 from tests.fakes.runtime import READY, Behaviour
-from tests.fixtures.github import Over
 from tests.stories.clouded import BLUEPRINT
-from tests.stories.town import Town, town
+from tests.stories.town import Town
 
 CLOUD = Cloud("123456789012", "eu-central-1", "previewbot", "main", frozenset(TYPES))
-
-
-@pytest.fixture
-async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
-    async with town(tmp_path, over=over) as made:
-        await made.settle()
-        yield made
 
 
 @pytest.fixture

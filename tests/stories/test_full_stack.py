@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -25,8 +24,7 @@ from previewbot.web.app import Site, create_app
 from previewbot.web.pages import Pages
 from previewbot.web.webhook import Door
 from tests.fakes.runtime import READY, Behaviour, FakeRuntime
-from tests.fixtures.github import Over
-from tests.stories.town import Town, town
+from tests.stories.town import Town
 
 STACK = """\
 version: 1
@@ -50,12 +48,10 @@ STRIPE = SecretName(SHARED, "STRIPE_KEY")
 
 
 @pytest.fixture
-async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
-    async with town(tmp_path, over=over) as made:
-        await made.settle()
-        await made.secrets.put(PREVIEW, STRIPE, Value("sk_live_4242"))
-        await made.secrets.put(Scope("shop", "production"), STRIPE, Value("production's"))
-        yield made
+async def city(city: Town) -> Town:
+    await city.secrets.put(PREVIEW, STRIPE, Value("sk_live_4242"))
+    await city.secrets.put(Scope("shop", "production"), STRIPE, Value("production's"))
+    return city
 
 
 async def _told(city: Town, pull: Pull, service: str) -> dict[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,17 +11,9 @@ from previewbot.core.errors import Refused
 from previewbot.core.model import InstanceState, Reason
 from previewbot.demo.github.state import Pull
 from tests.fakes.runtime import READY, Behaviour
-from tests.fixtures.github import Over
-from tests.stories.town import Town, town
+from tests.stories.town import Town
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
-    async with town(tmp_path, over=over) as made:
-        await made.settle()
-        yield made
 
 
 def _no_room(city: Town) -> None:

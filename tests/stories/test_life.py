@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,17 +16,9 @@ from previewbot.core.model import BuildState, InstanceState, ServiceSpec
 from previewbot.engine.world import Policy
 from tests.fakes.builder import Outcome
 from tests.fakes.runtime import READY, Behaviour
-from tests.fixtures.github import Over
-from tests.stories.town import BLUEPRINT, Town, town
+from tests.stories.town import BLUEPRINT, Town
 
 FAILING_HOOK = Behaviour(InstanceState.FAILED, "exits with code 1", ("no such table",))
-
-
-@pytest.fixture
-async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
-    async with town(tmp_path, over=over) as made:
-        await made.settle()
-        yield made
 
 
 async def test_an_opened_pull_request_is_served(city: Town) -> None:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildState
 from tests.fakes.builder import Outcome
-from tests.fixtures.github import Over
-from tests.stories.town import Town, town
-
-
-@pytest.fixture
-async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
-    async with town(tmp_path, over=over) as made:
-        await made.settle()
-        yield made
+from tests.stories.town import Town
 
 
 def value(city: Town, name: str, **labels: str) -> float:

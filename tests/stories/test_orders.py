@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from previewbot.core.secrets import Scope, SecretName
 from previewbot.demo.github.state import Pull
 from previewbot.ports import Value
 from tests.fakes.runtime import READY, Behaviour
-from tests.fixtures.github import Over
 from tests.stories.town import Call, Town, Weather, town
 
 BLUEPRINT = """\
@@ -29,11 +27,9 @@ hooks: {destroy: {service: web, command: [goodbye]}}
 
 
 @pytest.fixture
-async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
-    async with town(tmp_path, over=over) as made:
-        await made.settle()
-        await made.secrets.put(Scope("shop", "preview"), SecretName("shared", "TOKEN"), Value("hunter2hunter2"))
-        yield made
+async def city(city: Town) -> Town:
+    await city.secrets.put(Scope("shop", "preview"), SecretName("shared", "TOKEN"), Value("hunter2hunter2"))
+    return city
 
 
 def _behaves(city: Town, job: Behaviour) -> None:

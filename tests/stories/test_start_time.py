@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from previewbot.core.model import InstanceState
 from tests.fakes.runtime import READY, SLOW, Behaviour
-from tests.fixtures.github import Over
-from tests.stories.town import BLUEPRINT, Town, town
+from tests.stories.town import BLUEPRINT, Town
 
 HOOKED = BLUEPRINT + "hooks: {release: {service: web, command: [migrate]}}\n"
 DONE = Behaviour(InstanceState.DONE)
-
-
-@pytest.fixture
-async def city(tmp_path: Path, over: Over) -> AsyncIterator[Town]:
-    async with town(tmp_path, over=over) as made:
-        await made.settle()
-        yield made
 
 
 async def test_the_start_of_a_quick_app_is_told_beside_the_push(city: Town) -> None:
