@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from previewbot.core.blueprint import Blueprint, Environment
+    from previewbot.core.blueprint import Blueprint, Environment, Flaw
     from previewbot.settings import Settings
 
 T = TypeVar("T")
@@ -41,15 +41,12 @@ SECRETS = Part("secrets", "secrets.key_file")
 def read_blueprint(usage: str, file: Path, *, as_json: bool) -> Blueprint:
     """Read a blueprint; where that fails, say why, and end."""
     from previewbot.core.blueprint import Blueprint
-    from previewbot.core.ids import slug
-    from previewbot.wire.blueprint import parse
 
     try:
-        raw = file.read_bytes()
+        found = parse_file(file)
     except OSError as error:
         first = "Write a first one by `previewbot init`, or name" if isinstance(error, FileNotFoundError) else "Name"
         fail(f"{file} cannot be read.", str(error.strerror), f"{first} the file: previewbot {usage}", code=2)
-    found = parse(raw, file=str(file), fallback_app=slug(file.absolute().parent.name))
     if isinstance(found, Blueprint):
         return found
     if as_json:
@@ -57,6 +54,14 @@ def read_blueprint(usage: str, file: Path, *, as_json: bool) -> Blueprint:
     for flaw in () if as_json else found:
         typer.echo(str(flaw), err=True)
     raise typer.Exit(1)
+
+
+def parse_file(file: Path) -> Blueprint | tuple[Flaw, ...]:
+    """Parse a blueprint, whose app is its folder's where it names none; raises ``OSError``."""
+    from previewbot.core.ids import slug
+    from previewbot.wire.blueprint import parse
+
+    return parse(file.read_bytes(), file=str(file), fallback_app=slug(file.absolute().parent.name))
 
 
 def named(blueprint: Blueprint, file: Path, name: str, fix: str) -> Environment:

@@ -9,6 +9,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from previewbot.cli.console import parse_file
+
 if TYPE_CHECKING:
     from previewbot.settings import Settings
 
@@ -19,14 +21,11 @@ ANOTHER = "For another one, close the pull request and reopen it; to set it your
 def in_blueprint(file: Path, app: str, name: str) -> str | None:
     """The words of the app's blueprint that say so; ``None`` where there is no such blueprint, or it does not."""
     from previewbot.core.blueprint import Blueprint
-    from previewbot.core.ids import slug
-    from previewbot.wire.blueprint import parse
 
     try:
-        raw = file.read_bytes()
+        found = parse_file(file)
     except OSError:
         return None
-    found = parse(raw, file=str(file), fallback_app=slug(file.absolute().parent.name))
     if not isinstance(found, Blueprint) or found.app != app:
         return None
     lengths = [each.generate for each in found.secrets if each.name == name and each.generate]
