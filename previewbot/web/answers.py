@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from starlette.responses import Response
 from starlette.types import Message, Send
 
 _POLICY = (
@@ -20,6 +21,11 @@ PROTECTION = (
     (b"x-robots-tag", b"noindex"),
 )
 """Headers of every answer that does not set them itself."""
+
+Headers = list[tuple[bytes, bytes]]
+
+AWAY = "This cannot be read now; try again in a moment."
+"""What is told where the database, or what runs, cannot be asked."""
 
 CLOSE = (b"connection", b"close")
 """For a request that was not read to its end: the rest of it must not be taken for the next one."""
@@ -46,12 +52,27 @@ def answer(status: int, text: str, *headers: tuple[bytes, bytes]) -> Answer:
     """Make an answer of plain text."""
     body = text.encode()
     about = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body)))
-    given = [*about, *headers, *PROTECTION]
+    return _whole(status, [*about, *headers, *PROTECTION], body)
+
+
+def of_page(page: Response) -> Answer:
+    """Make an answer of a page that is already there as a whole."""
+    return _whole(page.status_code, protected(page.raw_headers), bytes(page.body))
+
+
+def protected(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Add the headers of every answer to those that are given."""
+    given = list(headers)
+    names = {name for name, _ in given}
+    return given + [each for each in PROTECTION if each[0] not in names]
+
+
+def _whole(status: int, headers: Headers, body: bytes) -> Answer:
     return Answer(
-        {"type": "http.response.start", "status": status, "headers": given},
+        {"type": "http.response.start", "status": status, "headers": headers},
         {"type": "http.response.body", "body": body},
         b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode()),
-        written(given) + b"\r\n" + body,
+        written(headers) + b"\r\n" + body,
     )
 
 

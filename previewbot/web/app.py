@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from previewbot.core.errors import Refused, Transient
 from previewbot.telemetry import Metrics
-from previewbot.web.answers import CLOSE, PROTECTION, answer
+from previewbot.web.answers import AWAY, CLOSE, answer, protected
 from previewbot.web.pages import Pages
 from previewbot.web.webhook import Door
 
@@ -71,9 +71,9 @@ def create_app(site: Site) -> ASGIApp:
 
 
 async def _away(_: Request, error: Exception) -> Response:
-    """Say that what a page reads cannot be read now: the database, or what runs."""
+    """Say that what a page reads cannot be read now."""
     log.warning("page not shown", why=str(error))
-    return PlainTextResponse("This cannot be read now; try again in a moment.", 503)
+    return PlainTextResponse(AWAY, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +102,9 @@ _NOTHING = answer(404, "There is nothing here.", CLOSE)
 
 
 def _protecting(send: Send) -> Send:
-    async def protected(message: Message) -> None:
+    async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            given = list(message.get("headers", ()))
-            names = {name for name, _ in given}
-            message["headers"] = given + [each for each in PROTECTION if each[0] not in names]
+            message["headers"] = protected(message.get("headers", ()))
         await send(message)
 
-    return protected
+    return sent

@@ -1,15 +1,16 @@
-"""The hatch: the short way in for an ordinary delivery, which is nearly every request that ever comes.
+"""The hatch: the short way in for the two requests that nearly all are, deliveries and the front door's questions.
 
-Ordinary is what GitHub sends: a POST whose headers arrive in one piece and tell how long its small body is. All else
-is handed over to the web server's own protocol, with the connection and every byte that came, before anything was done
-about it. What is HTTP and what is not is left to the same parser that the web server uses.
+Ordinary is what GitHub sends, a POST whose headers arrive in one piece and tell how long its small body is, and what
+the front door asks for each visitor of a preview, a GET without a body. All else is handed over to the web server's own
+protocol, with the connection and every byte that came, before anything was done about it. What is HTTP and what is not
+is left to the same parser that the web server uses.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -19,24 +20,34 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.server import ServerState
 
-from previewbot.web.answers import CLOSE, Answer, answer, written
+from previewbot.core.errors import Refused, Transient
+from previewbot.web.answers import AWAY, CLOSE, Answer, answer, written
 from previewbot.web.webhook import LARGE, Door
 
 log = structlog.get_logger(__name__)
 
-_REQUEST = b"POST /webhook HTTP/1.1\r\n"
+_DELIVERY = b"POST /webhook HTTP/1.1\r\n"
+_QUESTION = b"GET /front-door HTTP/1.1\r\n"
 _END = b"\r\n\r\n"
-_ODD = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"connection", b"x-previewbot-host"})
+_ODD = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"connection"})
 """Headers with which a request is none of the ordinary ones."""
+_THROUGH = b"x-previewbot-host"
+"""The header that the front door sets, and takes from everybody who comes through it."""
 _LONGEST_LENGTH = 6
 
 _FAILED = answer(500, "Internal Server Error")
+_AWAY = answer(503, AWAY)
+
+
+Lead = Callable[[Mapping[bytes, bytes]], Awaitable[Answer]]
+"""Tells the front door, from the headers of its question, where a host lives."""
 
 
 @dataclass(slots=True)
 class Order:
-    """An ordinary delivery whose headers are read; its body may still be under way."""
+    """An ordinary request whose headers are read; the body of a delivery may still be under way."""
 
+    is_question: bool
     headers: Mapping[bytes, bytes]
     length: int
     body: bytes
@@ -56,8 +67,9 @@ class _Reader:
 
 
 def read(data: bytes) -> Order | None:
-    """Read the beginning of a request; ``None`` where it is no ordinary delivery, or not yet known to be one."""
-    if not data.startswith(_REQUEST):
+    """Read the beginning of a request; ``None`` where it is no ordinary one, or not yet known to be one."""
+    is_question = data.startswith(_QUESTION)
+    if not is_question and not data.startswith(_DELIVERY):
         return None
     end = data.find(_END) + len(_END)
     if end < len(_END):
@@ -67,25 +79,30 @@ def read(data: bytes) -> Order | None:
         httptools.HttpRequestParser(reader).feed_data(data[:end])
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    length = reader.headers.get(b"content-length", b"")
-    if not (length.isdigit() and len(length) <= _LONGEST_LENGTH and 0 < int(length) < LARGE):
+    headers = reader.headers
+    if headers.keys() & _ODD or (_THROUGH in headers) != is_question:
         return None
-    return None if reader.headers.keys() & _ODD else Order(reader.headers, int(length), data[end:])
+    length = headers.get(b"content-length", b"0" if is_question else b"")
+    if not (length.isdigit() and len(length) <= _LONGEST_LENGTH and int(length) < LARGE):
+        return None
+    return None if (int(length) == 0) != is_question else Order(is_question, headers, int(length), data[end:])
 
 
 class Hatch(asyncio.Protocol):
-    """One connection, for as long as nothing but ordinary deliveries comes through it, one after the other."""
+    """One connection, for as long as nothing but ordinary requests comes through it, one after the other."""
 
     def __init__(
         self,
         door: Door,
+        lead: Lead,
+        *,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, object],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """Everything but the door is what uvicorn gives to a protocol of its own."""
-        self._door = door
+        """Everything but the door and ``lead`` is what uvicorn gives to a protocol of its own."""
+        self._door, self._lead = door, lead
         self._config, self._server, self._state = config, server_state, app_state
         self._loop = _loop or asyncio.get_running_loop()
         self._transport: asyncio.Transport
@@ -164,11 +181,20 @@ class Hatch(asyncio.Protocol):
 
     async def _answer(self, order: Order) -> None:
         try:
-            told = await self._door.take(order.headers, order.body, order.began)
-        except Exception:  # a bug must cost this delivery alone, and its sender must not wait
+            told = await self._take(order)
+        except Exception:  # a bug must cost this request alone, and its sender must not wait
             log.exception("bug")
             told, self._is_last = _FAILED, True
         self._send(told)
+
+    async def _take(self, order: Order) -> Answer:
+        if not order.is_question:
+            return await self._door.take(order.headers, order.body, order.began)
+        try:
+            return await self._lead(order.headers)
+        except (Transient, Refused) as error:
+            log.warning("front door not told", why=str(error))
+            return _AWAY
 
     def _give_up(self) -> None:
         if self._order:

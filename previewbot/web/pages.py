@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, BuildState, Record, Run, State
 from previewbot.ports import Clock, Logs, Records
+from previewbot.web.answers import Answer, of_page
 from previewbot.web.tail import chunks, clean, end_of, read_from
 from previewbot.wire import notice
 
@@ -76,10 +77,16 @@ class Pages:
     # --- asked by the front door for every request to a preview -----------------------------------------------------
 
     async def front_door(self, request: Request) -> Response:
+        """Do what ``lead`` does, for a question that came by the long way."""
+        return await self._lead(dict(request.headers.raw))
+
+    async def lead(self, headers: Mapping[bytes, bytes]) -> Answer:
         """Tell the front door where a host lives, or give it the page that says why it lives nowhere."""
-        host = request.headers.get("x-previewbot-host", "").partition(":")[0].lower()
-        is_down = "x-previewbot-down" in request.headers
-        addresses = None if is_down else self.find(host)
+        return of_page(await self._lead(headers))
+
+    async def _lead(self, headers: Mapping[bytes, bytes]) -> Response:
+        host = headers.get(b"x-previewbot-host", b"").decode("latin-1").partition(":")[0].lower()
+        addresses = None if b"x-previewbot-down" in headers else self.find(host)
         if addresses:
             told = {"X-Previewbot-Upstream": addresses[0], "X-Previewbot-Other": addresses[-1]}
             return Response(status_code=204, headers=told)

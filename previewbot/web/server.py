@@ -27,7 +27,7 @@ class Server(uvicorn.Server):
             create_app(site),
             host=host,
             port=port,
-            http=cast("type[asyncio.Protocol]", partial(Hatch, site.door)),
+            http=cast("type[asyncio.Protocol]", partial(Hatch, site.door, site.pages.lead)),
             ws="none",
             access_log=False,
             log_config=None,

@@ -9,18 +9,21 @@ import json
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from previewbot.adapters.local import SystemClock
+from previewbot.core.errors import Transient
 from previewbot.core.ids import Key, Topic
 from previewbot.core.model import Ask
-from previewbot.ports import Delivery, Store
+from previewbot.ports import Delivery, Records, Store
 from previewbot.web.hatch import read
 from tests.web.server import SECRET, Served, serving, site_of
 
 PULL = json.dumps({"action": "opened", "number": 42, "repository": {"id": 7}}).encode()
 LENGTH = f"Content-Length: {len(PULL)}"
+QUESTION = b"GET /front-door HTTP/1.1\r\nHost: localhost\r\nX-Previewbot-Host: %s\r\n\r\n"
 PAGE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\n"
 
@@ -63,6 +66,28 @@ def test_what_github_sends_is_ordinary() -> None:
     order = read(head("d1", LENGTH, "Accept: */*", "Content-Type: application/json") + PULL)
     assert order is not None
     assert (order.length, order.body, order.headers[b"x-github-delivery"]) == (len(PULL), PULL, b"d1")
+    assert not order.is_question
+
+
+def test_what_the_front_door_asks_is_ordinary() -> None:
+    asked = QUESTION % b"app.test"
+    order = read(asked + PAGE)
+    assert order is not None
+    assert (order.is_question, order.length, order.body) == (True, 0, PAGE)
+    assert order.headers[b"x-previewbot-host"] == b"app.test"
+    assert read(asked.replace(b"Host: localhost", b"Content-Length: 0")) is not None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [b"Connection: close", b"Connection: upgrade", b"Transfer-Encoding: chunked", b"Content-Length: 1", b"Expect: x"],
+)
+def test_an_odd_question_is_left_to_the_web_server(odd: bytes) -> None:
+    asked = QUESTION % b"app.test"
+    assert read(asked.replace(b"Host: localhost", odd)) is None
+    assert read(asked.replace(b"X-Previewbot-Host: app.test", odd)) is None
+    assert read(asked[:-1]) is None
+    assert read(b"GET /front-door HTTP/1.1\r\nHost: localhost\r\n\r\n") is None
 
 
 @pytest.mark.parametrize(
@@ -113,6 +138,42 @@ async def test_requests_on_one_connection_are_answered_in_their_order(served: Se
     got = await answers(served, delivery * 3 + PAGE[:9], PAGE[9:], count=4)
     assert [line[:3] for line in got.split(b"HTTP/1.1 ")[1:]] == [b"202", b"202", b"202", b"200"]
     assert got.count(b"content-security-policy") == 4
+
+
+async def test_questions_and_deliveries_may_share_a_connection(served: Served) -> None:
+    lives, lacks, delivery = QUESTION % b"APP.test:8080", QUESTION % b"other.test", head("d1", LENGTH) + PULL
+    got = await answers(served, lives, delivery + lacks, lives * 2, PAGE, count=6)
+    assert [line[:3] for line in got.split(b"HTTP/1.1 ")[1:]] == [b"204", b"202", b"404", b"204", b"204", b"200"]
+    assert got.count(b"x-previewbot-upstream: 127.0.0.1:9\r\nx-previewbot-other: 127.0.0.1:10\r\n") == 3
+    assert got.count(b"x-robots-tag: noindex") == 6
+    assert b"No preview lives here" in got
+
+
+@pytest.mark.parametrize("odd", [b"", b"X-Previewbot-Down: 1\r\n", b"Expect: nothing\r\n"])
+async def test_both_ways_give_the_same_answer(served: Served, odd: bytes) -> None:
+    asked = (QUESTION % b"app.test").replace(b"Host: localhost\r\n", b"Host: localhost\r\n" + odd)
+    short, long = [
+        await answers(served, each, count=1)
+        for each in (asked, asked.replace(b"\r\n\r\n", b"\r\nTE: x\r\nExpect: x\r\n\r\n"))
+    ]
+
+    def told(answer: bytes) -> list[bytes]:
+        return sorted(line.lower() for line in answer.split(b"\r\n") if not line.lower().startswith(b"date:"))
+
+    assert told(short) == told(long)
+
+
+async def test_a_question_is_told_that_the_database_is_away(store: Store, tmp_path: Path) -> None:
+    class Away:
+        async def find_host(self, host: str) -> Key | None:
+            raise Transient("away")
+
+    site = site_of(store, tmp_path)
+    pages = replace(site.pages, records=cast("Records", Away()))
+    async with serving(replace(site, pages=pages)) as served:
+        got = await answers(served, QUESTION % b"other.test", QUESTION % b"app.test", count=2)
+    assert [line[:3] for line in got.split(b"HTTP/1.1 ")[1:]] == [b"503", b"204"]
+    assert b"try again in a moment" in got
 
 
 async def test_a_wrong_signature_is_refused_and_the_connection_goes_on(served: Served) -> None:
