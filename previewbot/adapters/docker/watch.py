@@ -24,7 +24,7 @@ _EXITS = 3
 """So many exits in a row, and a container counts as failed."""
 _SETTLED = 1.0
 """A program without a port is ready once it has run for so many seconds."""
-_FIRST_PAUSE = 0.025
+_FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.5
 _FAILED_PAUSE = 2.0
 _SLOWER = 1.25
