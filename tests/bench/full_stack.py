@@ -16,7 +16,6 @@ import sqlite3
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from previewbot.demo.github import repository as git
 from previewbot.demo.github.state import Pull
 from previewbot.demo.ground import EngineGround
 from previewbot.demo.story import until
-from tests.bench.floor import ask
+from tests.bench.floor import answered
 from tests.bench.stack_floor import Rebuilt, Released, Touched
 from tests.stack.place import PATIENCE, Stack, stacked
 from tests.stack.servers import STACK
@@ -113,9 +112,7 @@ async def _push(stack: Stack, pull: Pull, words: str, figures: Figures) -> None:
 
 async def _answer(stack: Stack, pull: Pull) -> float:
     """Ask until the URL answers with the newest commit, and say how many seconds that took."""
-    began = time.monotonic()
-    await asyncio.to_thread(ask, pull.sha, "127.0.0.1", stack.stage.door, stack.host(pull))
-    return time.monotonic() - began
+    return await answered(stack.stage, pull.sha, stack.host(pull))
 
 
 async def _by_hand(stack: Stack, pull: Pull, number: int, scripts: Sequence[tuple[Touched, list[float]]]) -> None:

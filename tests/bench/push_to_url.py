@@ -14,7 +14,6 @@ import json
 import statistics
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from previewbot.demo.github import repository as git
 from previewbot.demo.github.state import Pull
 from previewbot.demo.stage import Stage, staged
 from previewbot.demo.story import Visitor, said, until
-from tests.bench.floor import PAUSE, Bare, Confined, ask
+from tests.bench.floor import PAUSE, Bare, Confined, answered
 
 _QUIET = 3.0
 """Seconds before each measurement in which what was replaced goes away."""
@@ -81,9 +80,7 @@ async def _push(stage: Stage, visitor: Visitor, text: str, figures: Figures) -> 
     await asyncio.sleep(_QUIET)
     sha = await stage.github.push(stage.repository, pull, {sample.GREETING: text})
     building = asyncio.create_task(until("the comment", lambda: said(pull, sha[:7]), pause=PAUSE))
-    began = time.monotonic()
-    await asyncio.to_thread(ask, sha, "127.0.0.1", stage.door, visitor.host())
-    figures.previewbot.append(time.monotonic() - began)
+    figures.previewbot.append(await answered(stage, sha, visitor.host()))
     figures.building.append(await building)
     await until("the comment", lambda: said(pull, "**Preview is ready**", sha[:7]))
 
