@@ -62,6 +62,8 @@ async def test_a_namespace_that_nobody_gives_a_login_any_more_keeps_none(
     shut: Guarded, staged: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pull.json").write_text(shut.config(PULLS))
+    log = staged.stage.folder / "previewbot.log"
+    await until("the login is read", lambda: "handed out anew" in log.read_text(), patience=30)
     visitor = await staged.open()
     await staged.is_served(visitor)
     (namespace,) = await staged.namespaces()
