@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
-from previewbot.core.model import Reason, Record, State, Status
+from previewbot.core.model import PullRequest, Reason, Record, State, Status
 from previewbot.engine.ledger import Ledger
 from previewbot.engine.observe import read_pull
 from previewbot.engine.publish import Publisher
@@ -28,11 +28,20 @@ async def apologise(world: World, policy: Policy, lease: Lease, error: Exception
         before = record.status
         if before and (before.state is State.GONE or before.reason is reason):
             return
-        ledger = Ledger(world.store, replace(record, status=_status(world, record, reason, error)))
+        pull = await _pull(world, lease.topic)
+        # What is remembered may be from before the push whose pass keeps failing.
+        shown = replace(record, commit=pull.head_commit) if pull and pull.is_open else record
+        ledger = Ledger(world.store, replace(record, status=_status(world, shown, reason, error)))
         await ledger.write()
-        pull = await read_pull(world, lease.topic)
         if pull:
             await Publisher(world, policy).publish(pull, ledger)
+
+
+async def _pull(world: World, key: Key) -> PullRequest | None:
+    """Read the pull request, if it can be read now: the pages tell of trouble also where GitHub cannot be told."""
+    with contextlib.suppress(Transient, Refused):
+        return await read_pull(world, key)
+    return None
 
 
 def _status(world: World, record: Record, reason: Reason, error: Exception) -> Status:

@@ -441,7 +441,7 @@ async def test_the_engine_being_away_is_told_after_a_while_and_forgotten_when_it
         due = await city.store.next_due()
         assert due
         city.clock.ahead += max(due - city.clock.now(), timedelta(0))
-    assert "**previewbot is waiting**" in city.comment(pull)
+    assert f"**previewbot is waiting** with `{pull.sha[:7]}`" in city.comment(pull)
     city.runtime.come_back()
     await city.settle()
     assert "**Preview is ready**" in city.comment(pull)
