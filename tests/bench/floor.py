@@ -126,8 +126,8 @@ class Confined(Bare):
 async def answered(stage: Stage, sha: str, host: str) -> float:
     """Say how many seconds it takes from now until a preview's URL answers with a commit.
 
-    It is asked once previewbot has written where the host leads: a script asks no sooner either, and a page that is
-    asked all the while takes a third of a processor from those who build.
+    It is asked once previewbot has written where the host leads: a script asks no sooner either, and whoever asks all
+    the while takes time from those who build.
     """
     began, table = time.monotonic(), stage.folder / "state" / "routes.json"
     before = _written(table)
