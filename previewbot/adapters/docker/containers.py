@@ -45,6 +45,8 @@ class Berth:
     """The network on which its siblings find it by its name."""
     resource: str | None = None
     """The resource that it is, where it is none of the app's own services."""
+    is_near: bool = False
+    """Whether it is reached at its own address, so that its port need not be published (see ``rooms``)."""
 
     def name(self, names: Names) -> str:
         """Its name in the engine."""
@@ -131,7 +133,7 @@ def _host(berth: Berth, volumes: Iterable[str], names: Names, limits: Limits) ->
             *(_passing(each, berth, names) for each in volumes if not _is_kept(each, berth)),
         ],
     }
-    if berth.service.port is not None:
+    if berth.service.port is not None and not berth.is_near:
         # An empty port is any free one; loopback alone, so that nothing but the front door's machine reaches it.
         made["PortBindings"] = {f"{berth.service.port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
     if limits.runtime is not None:

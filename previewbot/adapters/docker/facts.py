@@ -11,9 +11,23 @@ from previewbot.adapters.docker.labels import Target
 from previewbot.adapters.docker.limits import MIB
 from previewbot.adapters.exits import exits, killed
 
+LOOPBACK = "127.0.0.1"
 _ALIVE = frozenset({"running", "restarting", "paused"})
 _NEVER = "0001-01-01T00:00:00Z"
 """When something started that never did, as the engine writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a port of a container is reached: at its own address, or published on the loopback."""
+
+    host: str
+    port: int
+    is_published: bool = False
+
+    def __str__(self) -> str:
+        """Write it as the front door reads it."""
+        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +44,8 @@ class Facts:
     memory: int
     """Its limit in bytes."""
     labels: Mapping[str, str]
-    ip: str | None
-    published: Mapping[int, int]
-    """Port inside to port on loopback."""
+    address: Address | None
+    """Where its port is reached from here, while it runs."""
     finished_at: str = ""
     """When it ended last."""
 
@@ -87,8 +100,7 @@ def _read(moment: str) -> datetime:
 
 def read(found: Mapping[str, Any]) -> Facts:
     """Read the answer to ``GET /containers/{id}/json`` (Docker Engine API)."""
-    state, network = found["State"], found["NetworkSettings"]
-    addresses = (each.get("IPAddress") for each in (network.get("Networks") or {}).values())
+    state, labels = found["State"], found["Config"].get("Labels") or {}
     return Facts(
         id=found["Id"],
         status=state["Status"],
@@ -98,9 +110,8 @@ def read(found: Mapping[str, Any]) -> Facts:
         exit_code=state.get("ExitCode", 0),
         out_of_memory=bool(state.get("OOMKilled")),
         memory=found.get("HostConfig", {}).get("Memory", 0),
-        labels=found["Config"].get("Labels") or {},
-        ip=next((address for address in addresses if address), None),
-        published=_ports(network.get("Ports") or {}),
+        labels=labels,
+        address=_address(found, Target.read(labels).port),
     )
 
 
@@ -115,14 +126,19 @@ def laid(listed: Mapping[str, Any]) -> Facts:
         out_of_memory=False,
         memory=0,
         labels=listed["Labels"],
-        ip=None,
-        published={},
+        address=None,
     )
 
 
-def _ports(ports: Mapping[str, Any]) -> dict[int, int]:
-    made: dict[int, int] = {}
-    for name, bindings in ports.items():
-        for binding in bindings or ():
-            made[int(name.partition("/")[0])] = int(binding["HostPort"])
-    return made
+def _address(found: Mapping[str, Any], port: int | None) -> Address | None:
+    """Read where a port is reached: where it is to be published, nowhere else."""
+    host, settings = found.get("HostConfig", {}), found["NetworkSettings"]
+    if port is None:
+        return None
+    if (host.get("PortBindings") or {}).get(f"{port}/tcp"):
+        bindings = (settings.get("Ports") or {}).get(f"{port}/tcp") or ()
+        return next((Address(LOOPBACK, int(each["HostPort"]), is_published=True) for each in bindings), None)
+    # Of all its networks, the one that it was made on: the others come and go with newer releases.
+    home = (settings.get("Networks") or {}).get(host.get("NetworkMode", "")) or {}
+    ip = home.get("IPAddress")
+    return Address(ip, port) if ip else None

@@ -1,7 +1,7 @@
-"""One look at whether a program answers, from outside and over loopback. It never decides what follows from that.
+"""One look at whether a program answers, from outside its container. It never decides what follows from that.
 
 The engine's own proxy accepts connections on a published port even while nobody listens behind it, and closes them as
-soon as it finds out. So an accepted connection counts only if it stays open for a moment.
+soon as it finds out. So there an accepted connection counts only if it stays open for a moment.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
-_LOOPBACK = "127.0.0.1"
+from previewbot.adapters.docker.facts import Address
+
 _BAD = 400
 _STATUS_PARTS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where a program should answer: ``published`` on loopback stands for ``port`` in the container at ``ip``."""
+    """Where a program should answer: ``address`` stands for ``port`` in its container."""
 
     port: int
-    published: int
-    ip: str | None
+    address: Address
     host: str | None = None
     path: str | None = None
 
@@ -34,8 +34,6 @@ class Patience:
     answer: float = 5.0
     stays_open: float = 0.25
     """How soon the proxy hangs up where nobody listens behind it."""
-    stays_open_seen: float = 0.02
-    """Enough where the program itself was seen to listen, past the proxy."""
 
 
 _USUAL = Patience()
@@ -48,12 +46,15 @@ async def knock(door: Door, patience: Patience = _USUAL) -> str | None:
 
 async def _open(door: Door, patience: Patience) -> str | None:
     silent = f"does not listen on port {door.port}"
-    published, direct = await asyncio.gather(_connect(_LOOPBACK, door.published, patience.connect), _is_open(door))
-    if published is None:
+    connection = await _connect(door.address, patience.connect)
+    if connection is None:
         return silent
-    reader, writer = published
+    reader, writer = connection
+    if not door.address.is_published:
+        writer.close()
+        return None
     try:
-        async with asyncio.timeout(patience.stays_open_seen if direct else patience.stays_open):
+        async with asyncio.timeout(patience.stays_open):
             return None if await reader.read(1) else silent
     except TimeoutError:
         return None
@@ -63,23 +64,14 @@ async def _open(door: Door, patience: Patience) -> str | None:
         writer.close()
 
 
-async def _is_open(door: Door) -> bool:
-    if door.ip is None:
-        return False
-    connection = await _connect(door.ip, door.port, 0.1)
-    if connection:
-        connection[1].close()
-    return connection is not None
-
-
-async def _connect(host: str, port: int, seconds: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+async def _connect(address: Address, seconds: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
     with contextlib.suppress(OSError, TimeoutError):
-        return await asyncio.wait_for(asyncio.open_connection(host, port, limit=4096), seconds)
+        return await asyncio.wait_for(asyncio.open_connection(address.host, address.port, limit=4096), seconds)
     return None
 
 
 async def _get(door: Door, path: str, patience: Patience) -> str | None:
-    connection = await _connect(_LOOPBACK, door.published, patience.connect)
+    connection = await _connect(door.address, patience.connect)
     if connection is None:
         return f"does not listen on port {door.port}"
     reader, writer = connection

@@ -110,8 +110,10 @@ class DockerRuntime:
     async def prepare(self, key: Key, revision: str, services: Sequence[ServiceSpec] = ()) -> None:
         """See ``Runtime.prepare``."""
         async with self._lock(key, revision):
-            found, network = await asyncio.gather(self._inventory.containers(key), self._rooms.network(key, revision))
-            berths = [Berth(key, revision, each, index, network) for each in services for index in range(each.replicas)]
+            found, room = await asyncio.gather(self._inventory.containers(key), self._rooms.network(key, revision))
+            berths = [
+                Berth(key, revision, each, index, room.name) for each in services for index in range(each.replicas)
+            ]
             await every(self._keep(kept, each) for each in berths if (kept := self._going_on(each, found)))
 
     async def start(
@@ -125,7 +127,7 @@ class DockerRuntime:
         key, revision = release.key, release.revision
         wanted = [each for each in release.services if services is None or each.name in services]
         async with self._lock(key, revision):
-            found, network, found_images = await asyncio.gather(
+            found, room, found_images = await asyncio.gather(
                 self._inventory.containers(key),
                 self._rooms.ready(release),
                 every(self._image(service, digests) for service in wanted),
@@ -136,7 +138,7 @@ class DockerRuntime:
             return containers.container(berth, image, own, names=self._names, limits=self._limits)
 
         berths = [
-            (Berth(key, revision, service, index, network, release.resource), image)
+            (Berth(key, revision, service, index, room.name, release.resource, is_near=room.is_near), image)
             for service, image in zip(wanted, found_images, strict=True)
             for index in range(service.replicas)
         ]

@@ -76,13 +76,11 @@ class Sights:
     async def _instance(self, key: Key, found: Facts) -> tuple[str, Instance]:
         """Read the instance that a container is, beside the container's ID."""
         verdict = judge_job(found) if found.is_job else await self._watches.judge(key, found)
-        port = found.labels.get("previewbot.port")
-        published = found.published.get(int(port)) if port else None
         return found.id, Instance(
             service=found.labels.get(SERVICE, ""),
             index=int(found.labels.get(INDEX, "0")),
             state=verdict.state,
-            address=f"127.0.0.1:{published}" if published else None,
+            address=str(found.address) if found.address else None,
             detail=verdict.detail if verdict.state is InstanceState.FAILED else None,
             schedule=Schedule.read(found.labels[SCHEDULE]) if SCHEDULE in found.labels else None,
         )

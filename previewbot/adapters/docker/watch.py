@@ -132,10 +132,9 @@ class Watch:
         if port is None:
             settled = facts.running_seconds(datetime.now(UTC)) >= _SETTLED
             return None if settled else "has not run for a second yet"
-        published = facts.published.get(port)
-        if published is None:
+        if facts.address is None:
             return f"does not listen on port {port}"
-        return await knock(Door(port, published, facts.ip, self._target.host, self._target.health.path))
+        return await knock(Door(port, facts.address, self._target.host, self._target.health.path))
 
     def _hopeless(self, facts: Facts, trouble: str) -> str | None:
         """Say why it will not become ready; ``None`` while there is hope."""

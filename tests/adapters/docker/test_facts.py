@@ -13,6 +13,7 @@ from previewbot.adapters.readable import readable
 from previewbot.core.blueprint import Health
 from previewbot.core.ids import Key
 
+_PUBLISHED = {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
 _FACTS = Facts(
     id="c1",
     status="restarting",
@@ -22,8 +23,7 @@ _FACTS = Facts(
     out_of_memory=False,
     memory=512 * 1024 * 1024,
     labels={},
-    ip=None,
-    published={},
+    address=None,
 )
 
 
@@ -58,7 +58,31 @@ def test_an_inspection_without_optional_parts_is_read() -> None:
         }
     )
     assert not facts.is_alive
-    assert facts.published == {}
+    assert facts.address is None
+
+
+@pytest.mark.parametrize(
+    ("bindings", "ports", "told"),
+    [
+        (None, {"8080/tcp": None}, "172.30.0.2:8080"),
+        (_PUBLISHED, {"8080/tcp": [{"HostPort": "32768"}]}, "127.0.0.1:32768"),
+        (_PUBLISHED, {}, None),
+    ],
+)
+def test_a_port_is_reached_where_it_is_published_or_else_on_the_network_it_was_made_on(
+    bindings: object, ports: object, told: str | None
+) -> None:
+    networks = {"newer": {"IPAddress": "172.29.0.9"}, "home": {"IPAddress": "172.30.0.2"}}
+    facts = read(
+        {
+            "Id": "c1",
+            "State": {"Status": "running", "StartedAt": "2026-01-02T03:04:05Z"},
+            "HostConfig": {"NetworkMode": "home", "PortBindings": bindings},
+            "NetworkSettings": {"Networks": networks, "Ports": ports},
+            "Config": {"Labels": Target(8080, None, Health(None)).labels()},
+        }
+    )
+    assert (facts.address and str(facts.address)) == told
 
 
 @pytest.mark.parametrize("path", [None, "/up"])

@@ -74,12 +74,11 @@ async def test_environments_do_not_reach_each_other(
     networks = (await _inspect(engine, names.container(KEY, "r1", "web", 0)))["NetworkSettings"]["Networks"]
     (network,) = networks.values()
     stranger = names.container(OTHER, "r1", "client", 0)
-    for address in (f"{network['IPAddress']}:8080", f"{network['Gateway']}:{(web.address or '').partition(':')[2]}"):
-        sibling = names.container(KEY, "r1", "client", 0)
-        reached, _ = await run_in(sibling, *FETCH, f"http://{address}/passwd")
-        assert (reached == 0) is address.endswith(":8080"), address
-        code, said = await run_in(stranger, *FETCH, f"http://{address}/passwd")
-        assert code != 0, said
+    assert web.address == f"{network['IPAddress']}:8080"
+    sibling = names.container(KEY, "r1", "client", 0)
+    assert (await run_in(sibling, *FETCH, f"http://{web.address}/passwd"))[0] == 0
+    code, said = await run_in(stranger, *FETCH, f"http://{web.address}/passwd")
+    assert code != 0, said
     assert (await run_in(stranger, "ping", "-c", "1", "-W", "1", "web"))[0] != 0
 
 
@@ -100,10 +99,32 @@ async def test_every_limit_and_lock_is_on_the_container(
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}}
-    assert {each["HostIp"] for each in found["NetworkSettings"]["Ports"]["8080/tcp"]} == {"127.0.0.1"}
+    assert host["PortBindings"] is None
     _, status = await run_in(name, "grep", "-E", "CapEff|CapBnd|NoNewPrivs", "/proc/self/status")
     assert status.split() == ["CapEff:", "0" * 16, "CapBnd:", "0" * 16, "NoNewPrivs:", "1"]
     assert (await run_in(name, "sh", "-c", "echo $COLOUR"))[1] == "green\n"
+
+
+async def test_where_its_bridges_are_elsewhere_the_engine_publishes_a_port_on_the_loopback_alone(
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    docker_runtime: DockerRuntime,
+    engine: Engine,
+    names: Names,
+    digests: Mapping[str, str],
+    run_in: Run,
+) -> None:
+    monkeypatch.setattr("previewbot.adapters.docker.rooms.socket.if_nameindex", lambda: [(1, "lo"), (2, "docker0")])
+    await docker_runtime.start(release(KEY, "r1", WEB, CLIENT), digests)
+    (_, web) = await _settled(docker_runtime)
+    found = await _inspect(engine, names.container(KEY, "r1", "web", 0))
+    (bound,) = found["NetworkSettings"]["Ports"]["8080/tcp"]
+    assert (bound["HostIp"], web.address) == ("127.0.0.1", f"127.0.0.1:{bound['HostPort']}")
+    _, writer = await asyncio.open_connection("127.0.0.1", int(bound["HostPort"]))
+    writer.close()
+    (network,) = found["NetworkSettings"]["Networks"].values()
+    outside = f"http://{network['Gateway']}:{bound['HostPort']}/passwd"
+    assert (await run_in(names.container(KEY, "r1", "client", 0), *FETCH, outside))[0] != 0
 
 
 async def test_a_program_that_ignores_the_request_to_end_is_ended_after_the_stop_time(
