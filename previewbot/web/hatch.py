@@ -29,8 +29,10 @@ log = structlog.get_logger(__name__)
 _DELIVERY = b"POST /webhook HTTP/1.1\r\n"
 _QUESTION = b"GET /front-door HTTP/1.1\r\n"
 _END = b"\r\n\r\n"
-_ODD = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"connection"})
+_ODD = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 """Headers with which a request is none of the ordinary ones."""
+_USUAL = b"keep-alive"
+"""What ``Connection`` may say: what goes without saying."""
 _THROUGH = b"x-previewbot-host"
 """The header that the front door sets, and takes from everybody who comes through it."""
 _LONGEST_LENGTH = 6
@@ -80,7 +82,9 @@ def read(data: bytes) -> Order | None:
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
     headers = reader.headers
-    if headers.keys() & _ODD or (_THROUGH in headers) != is_question:
+    if headers.keys() & _ODD or headers.get(b"connection", _USUAL).lower() != _USUAL:
+        return None
+    if (_THROUGH in headers) != is_question:
         return None
     length = headers.get(b"content-length", b"0" if is_question else b"")
     if not (length.isdigit() and len(length) <= _LONGEST_LENGTH and int(length) < LARGE):

@@ -69,6 +69,12 @@ def test_what_github_sends_is_ordinary() -> None:
     assert not order.is_question
 
 
+@pytest.mark.parametrize("usual", ["keep-alive", "Keep-Alive"])
+def test_to_say_that_a_connection_stays_open_is_ordinary(usual: str) -> None:
+    assert read(head("d1", LENGTH, f"Connection: {usual}") + PULL) is not None
+    assert read((QUESTION % b"app.test").replace(b"Host: localhost", f"Connection: {usual}".encode())) is not None
+
+
 def test_what_the_front_door_asks_is_ordinary() -> None:
     asked = QUESTION % b"app.test"
     order = read(asked + PAGE)
@@ -80,7 +86,13 @@ def test_what_the_front_door_asks_is_ordinary() -> None:
 
 @pytest.mark.parametrize(
     "odd",
-    [b"Connection: close", b"Connection: upgrade", b"Transfer-Encoding: chunked", b"Content-Length: 1", b"Expect: x"],
+    [
+        b"Connection: close",
+        b"Connection: keep-alive, upgrade",
+        b"Transfer-Encoding: chunked",
+        b"Content-Length: 1",
+        b"Expect: x",
+    ],
 )
 def test_an_odd_question_is_left_to_the_web_server(odd: bytes) -> None:
     asked = QUESTION % b"app.test"
