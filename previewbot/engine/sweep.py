@@ -7,7 +7,7 @@ look; what comes then are the same seven hops as for any event.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -30,8 +30,6 @@ _KEPT = timedelta(days=3)
 """How far back GitHub can still send a delivery again."""
 _RESTED = 10
 """A repository without a living preview is surveyed by one sweep in so many: each survey is a request to GitHub."""
-_MOMENT = 0.25
-"""Seconds that the pass of an event has to begin, and to learn which commit it is about."""
 
 
 @dataclass(slots=True)
@@ -178,8 +176,7 @@ def _is_alive(record: Record) -> bool:
 async def survey(world: World, repository_id: int, bells: Bells) -> Collection[Key]:
     """Compare a repository's open pull requests with what is remembered; returns the keys that deserve a look.
 
-    What a pass is just bringing up is no news: a push comes as an event of its pull request, and as one of its own. So
-    what looks like news is looked at once more, a moment later.
+    What a pass is just bringing up is no news.
     """
     repository = await world.hub.repository(repository_id)
     records = {each.key: each for each in await world.store.records(repository_id)}
@@ -192,19 +189,11 @@ async def survey(world: World, repository_id: int, bells: Bells) -> Collection[K
     closed = alive - {each.key for each in pulls}
     if closed:
         log.info("closings found", count=len(closed))
-    news = _news(pulls, records, bells)
-    if news:
-        await asyncio.sleep(_MOMENT)
-        records = {each.key: each for each in await world.store.records(repository_id)}
-        news = _news(pulls, records, bells)
+    found = (each for each in pulls if _is_news(each, records.get(each.key)))
+    news = {each.key for each in found if not bells.is_bringing_up(each.key, each.head_commit)}
     world.meter.repaired(Repair.CLOSING, len(closed))
     world.meter.repaired(Repair.COMMIT, len(news))
     return closed | news
-
-
-def _news(pulls: Collection[PullSummary], records: Mapping[Key, Record], bells: Bells) -> set[Key]:
-    found = (each for each in pulls if _is_news(each, records.get(each.key)))
-    return {each.key for each in found if not bells.is_bringing_up(each.key, each.head_commit)}
 
 
 def _is_news(pull: PullSummary, record: Record | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from previewbot.core.ids import Key, Topic
@@ -18,6 +18,8 @@ class Delivery:
     id: str
     event: str
     received_at: datetime
+    patience: timedelta = timedelta(0)
+    """How long what it touches may wait before it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,10 @@ class Door:
         name, event = _text(headers, b"x-github-delivery"), _text(headers, b"x-github-event")
         if not _NAME.fullmatch(name) or not _NAME.fullmatch(event):
             return _UNNAMED
-        return await self._accept(Delivery(name, event, self.clock.now()), payload)
+        reading = events.read(event, payload)
+        if not reading.topics and not reading.asks:
+            return _IGNORED
+        return await self._accept(Delivery(name, event, self.clock.now(), reading.patience), reading)
 
     def _open(self, body: bytes, signature: bytes) -> events.Payload | _Verdict:
         if not is_signed(body, signature, self.secrets):
@@ -145,10 +148,7 @@ class Door:
         payload = envelope.decode(body)
         return _MALFORMED if isinstance(payload, events.Malformed) else payload
 
-    async def _accept(self, delivery: Delivery, payload: events.Payload) -> _Verdict:
-        reading = events.read(delivery.event, payload)
-        if not reading.topics and not reading.asks:
-            return _IGNORED
+    async def _accept(self, delivery: Delivery, reading: events.Reading) -> _Verdict:
         try:
             is_new = await self.inbox.accept(delivery, reading.topics, reading.asks)
         except (Transient, Refused) as error:

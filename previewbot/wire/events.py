@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from previewbot.core.ids import Key, Survey, Topic
@@ -21,6 +22,8 @@ Payload = Mapping[str, Any]
 _LARGEST = 2**63 - 1
 _MOST_VALUES = 1_000_000
 """A body of 25 MB that is all brackets and commas would take a gigabyte once decoded; GitHub's are mostly text."""
+_AFTER_A_PUSH = timedelta(seconds=2)
+"""By then a pull request's own event has its pass under way, or is lost."""
 _LOGIN = re.compile(r"[A-Za-z0-9_.-]{1,100}(\[bot\])?", re.ASCII)
 """What an account may be called, here or on an Enterprise host: nothing that a database or a sentence stumbles over."""
 
@@ -38,6 +41,8 @@ class Reading:
 
     topics: tuple[Topic, ...] = ()
     asks: tuple[Ask, ...] = ()
+    patience: timedelta = timedelta(0)
+    """How long the topics may wait for their look."""
 
 
 NOTHING = Reading()
@@ -108,6 +113,12 @@ def _ask(payload: Payload, key: Key) -> Ask | None:
     return Ask(comment, key, login, said.command, argument=said.argument) if said else None
 
 
+def _push(payload: Payload) -> Reading:
+    """A push, of which its pull request tells as well: by the time of the look, that one is mostly under way."""
+    reading = _repository(payload)
+    return replace(reading, patience=_AFTER_A_PUSH) if reading.topics else NOTHING
+
+
 def _repository(payload: Payload) -> Reading:
     """Anything that happened to a whole repository: a push, a rename, a transfer, its end."""
     return _surveys([payload.get("repository")])
@@ -126,7 +137,7 @@ def _surveys(repositories: list[Any]) -> Reading:
 _READERS: Mapping[str, Callable[[Payload], Reading]] = {
     "pull_request": _pull_request,
     "issue_comment": _issue_comment,
-    "push": _repository,
+    "push": _push,
     "repository": _repository,
     "installation": _installation,
     "installation_repositories": _installation,

@@ -40,6 +40,14 @@ async def test_a_topic_touched_during_its_lease_is_due_at_once(
     assert again.generation == lease.generation + 2
 
 
+async def test_what_a_patient_delivery_touches_is_due_once_its_patience_is_over(any_store: Store) -> None:
+    await any_store.accept(Delivery("d", "push", NOW, patience=2 * SECOND), [ONE], ())
+    assert await any_store.lease(NOW + SECOND) is None
+    await any_store.accept(Delivery("e", "pull_request", NOW + SECOND), [TWO], ())
+    assert (await lease_one(any_store, NOW + SECOND)).topic == TWO
+    assert (await lease_one(any_store, NOW + 2 * SECOND)).topic == ONE
+
+
 async def test_a_settled_topic_rests_until_its_time(any_store: Store) -> None:
     await any_store.add([ONE], NOW)
     await any_store.settle(await lease_one(any_store), due=NOW + 10 * SECOND)

@@ -131,17 +131,3 @@ async def test_a_survey_finds_what_nobody_brings_up_yet_and_no_commit_that_a_pas
             assert not await survey(city.world, key.repository, bells)
             await city.github.push(city.hosted, pull, {"web/x": "2"})
             assert await survey(city.world, key.repository, bells) == {key}, "a newer commit is news"
-
-
-async def test_a_survey_gives_the_pass_of_the_same_push_a_moment_to_read_its_commit(tmp_path: Path) -> None:
-    async with town(tmp_path) as city:
-        city.github.hooks.lose = True
-        pull = await city.github.open_pull(city.hosted, title="A change", author="alice", files={"web/x": "1"})
-        bells = Bells()
-        looking = asyncio.create_task(survey(city.world, city.key(pull).repository, bells))
-        while not any(path.endswith("/pulls") for _, path in city.github.requests):
-            await asyncio.sleep(0)
-        with bells.listening(city.key(pull)) as bell:
-            await asyncio.sleep(0.02)
-            bell.commit = pull.sha
-            assert await looking == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -69,9 +70,13 @@ def test_comments_on_issues_and_edits_of_comments_are_nothing() -> None:
     assert read("issue_comment", comment("/redeploy") | {"action": "edited"}) == NOTHING
 
 
-@pytest.mark.parametrize("event", ["push", "repository"])
-def test_what_happens_to_a_repository_is_worth_a_survey(event: str) -> None:
-    assert read(event, {"action": "renamed", "repository": REPOSITORY}) == Reading((Survey(7),))
+def test_what_happens_to_a_repository_is_worth_a_survey() -> None:
+    assert read("repository", {"action": "renamed", "repository": REPOSITORY}) == Reading((Survey(7),))
+
+
+def test_a_push_is_worth_a_survey_that_leaves_the_pull_request_its_time() -> None:
+    (topic,) = (reading := read("push", {"repository": REPOSITORY})).topics
+    assert (topic, reading.patience) == (Survey(7), timedelta(seconds=2))
 
 
 def test_an_installation_is_a_survey_of_each_of_its_repositories() -> None:

@@ -78,10 +78,10 @@ def _ask_row(ask: Ask) -> Mapping[str, str | int]:
 
 
 def due(parcels: Iterable[Parcel]) -> dict[str, datetime]:
-    """Every topic of the parcels, and when the first delivery that touches it came."""
+    """Every topic of the parcels, and when the first of the deliveries that touch it wants it to be looked at."""
     times: dict[str, datetime] = {}
     for parcel in parcels:
         for topic in parcel.topics:
-            at = parcel.delivery.received_at
+            at = parcel.delivery.received_at + parcel.delivery.patience
             times[str(topic)] = min(times.get(str(topic), at), at)
     return times
