@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from previewbot.core import environments
 from previewbot.core.blueprint import PREVIEW, Blueprint, Flaw
@@ -32,6 +33,9 @@ from previewbot.wire import blueprint as wire
 
 BLUEPRINT_FILE = "previewbot.yaml"
 _FILE_LIMIT = 256 * 1024
+
+_parsed = lru_cache(maxsize=32)(wire.parse)
+"""Most commits leave the file alone, and reading it takes as long as all of the rest."""
 
 
 async def read_pull(world: World, key: Key) -> PullRequest | None:
@@ -93,7 +97,7 @@ async def _read(world: World, pull: PullRequest) -> Blueprint | Unchanged | Abse
     app = slug(pull.repository.full_name.rpartition("/")[2])
     raw = await world.source.read(pull.repository, pull.head_commit, BLUEPRINT_FILE, limit=_FILE_LIMIT)
     if raw is not None:
-        parsed = await asyncio.to_thread(wire.parse, raw, file=BLUEPRINT_FILE, fallback_app=app)
+        parsed = await asyncio.to_thread(_parsed, raw, file=BLUEPRINT_FILE, fallback_app=app)
         if isinstance(parsed, Blueprint):
             return environments.apply(parsed, PREVIEW)
         return Unchanged(Reason.BLUEPRINT_FLAWED, pull.head_commit, flaws=parsed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -105,13 +104,14 @@ class Reconciler:
         self.world.meter.built("timed_out" if build.timed_out else build.state, build.took or timedelta(0))
         with sheltered("finished"):
             await self.world.store.save_build(build)
-            waiting = [each for each in await self._waiting(build) if not self.bells.ring(each)]
+            told = {build.key} if self.bells.ring(build.key) else set()
+            waiting = [each for each in await self._waiting(build) - told if not self.bells.ring(each)]
             await self.world.store.add(waiting, self.world.clock.now())
 
-    async def _waiting(self, build: BuildRecord) -> Collection[Key]:
+    async def _waiting(self, build: BuildRecord) -> frozenset[Key]:
         records = await self.world.store.records(build.key.repository)
         building = (each.key for each in records if each.status and each.status.state is State.BUILDING)
-        return {build.key, *building}
+        return frozenset({build.key, *building})
 
 
 def _told_later(made: Plan, throttled: Throttled) -> Plan:
