@@ -40,7 +40,10 @@ threading.Thread(target=look, args=(int(sys.argv.pop(1)),), daemon=True).start()
 cli()
 """
 
-ELSEWHERE = {"kubernetes", "boto3", "botocore", "aiohttp", "psycopg", "sqlalchemy.dialects.postgresql"}
+ELSEWHERE = {
+    *("kubernetes", "boto3", "botocore", "aiohttp"),
+    *("psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.ext.asyncio"),
+}
 """Clients of what this configuration does not use."""
 ONCE = {"alembic", "mako"}
 """What a first start needs, which this is."""

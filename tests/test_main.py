@@ -111,7 +111,7 @@ def remember(folder: Path, *records: Record) -> None:
     """Put environments into the database of ``CONFIG``."""
 
     async def save() -> None:
-        async with open_store(f"sqlite+aiosqlite:///{folder / 'state/previewbot.db'}") as store:
+        async with open_store(f"sqlite:///{folder / 'state/previewbot.db'}") as store:
             for each in records:
                 await store.save(each)
 

@@ -85,7 +85,7 @@ class Worker:
             try:
                 if lease := await self.queue.lease(self.clock.now()):
                     return lease
-                await self.queue.wait(await self.queue.next_due())
+                await self.queue.wait()
             except Transient as transient:
                 await _wait_for(transient)
 

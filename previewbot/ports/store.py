@@ -66,8 +66,8 @@ class Queue(Protocol):
     def wake(self) -> None:
         """Wake whoever waits for work in this process."""
 
-    async def wait(self, until: datetime | None) -> None:
-        """Wait until ``wake`` is called or a time has come."""
+    async def wait(self) -> None:
+        """Wait until ``wake`` is called or a topic is due."""
 
     async def depth(self, now: datetime) -> int:
         """Count what is due and not leased."""

@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """Where the database is."""
-        return self.storage.database_url or f"sqlite+aiosqlite:///{self.storage.folder.absolute() / 'previewbot.db'}"
+        return self.storage.database_url or f"sqlite:///{self.storage.folder.absolute() / 'previewbot.db'}"
 
     @classmethod
     def settings_customise_sources(  # noqa: PLR0917 - the signature is pydantic's

@@ -172,7 +172,7 @@ async def crowd(kubeconfig: Path, folder: Path, count: int) -> AsyncIterator[Cro
 
     runtime = KubernetesRuntime(api, mirror, names=names, options=options, user_of=user_of, clock=clock)
     front_door = KubernetesFrontDoor(api, mirror, names=names, options=options)
-    async with open_store(f"sqlite+aiosqlite:///{folder / 'previewbot.db'}") as store:
+    async with open_store(f"sqlite:///{folder / 'previewbot.db'}") as store:
         hub: Hub = pulls
         builder, logs = FakeBuilder(clock), LogFiles(folder)
         parts = (hub, source, builder, runtime, front_door, store, logs, clock, Metrics(), FakeSecrets())

@@ -54,7 +54,7 @@ async def serve(port: int, folder: Path) -> None:
     async def nothing() -> None:
         return None
 
-    async with open_store(f"sqlite+aiosqlite:///{folder / 'previewbot.db'}") as store:
+    async with open_store(f"sqlite:///{folder / 'previewbot.db'}") as store:
         door = Door(store, SystemClock(), (SECRET,), metrics)
         pages = Pages(store, LogFiles(folder), SystemClock(), lambda _: None)
         await Server(Site(door, pages, metrics, nothing, nothing), host="127.0.0.1", port=port).serve()

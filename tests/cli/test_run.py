@@ -41,7 +41,7 @@ async def test_of_a_job_whose_secret_is_rotated_and_whose_release_is_replaced_no
     runtime.behave = _says
     release = ReleaseSpec(KEY, "r1", "shop", "c1", (JOB, WEB))
     await runtime.start(release, {}, None, {})
-    async with open_store(f"sqlite+aiosqlite:///{tmp_path / 'previewbot.db'}") as store:
+    async with open_store(f"sqlite:///{tmp_path / 'previewbot.db'}") as store:
         await store.save(Record(KEY, repository_name="acme/shop", app="shop"))
         seals = (Seal(TOKEN, before, own=False),)
         await store.save_release(ReleaseRecord(KEY, "r1", "c1", ReleaseState.SERVING, now, now, seals=seals))

@@ -130,7 +130,7 @@ async def _remember(folder: Path) -> None:
     seal = Seal(SecretName(SHARED, "SESSION_KEY"), "1", own=True)
     served = ReleaseRecord(key, "r1", "c1", ReleaseState.SERVING, now, now, seals=(seal,))
     (folder / "state").mkdir()
-    async with open_store(f"sqlite+aiosqlite:///{folder / 'state' / 'previewbot.db'}") as store:
+    async with open_store(f"sqlite:///{folder / 'state' / 'previewbot.db'}") as store:
         await store.save(Record(key, repository_name="acme/shop", app="shop"))
         await store.save_release(served)
 

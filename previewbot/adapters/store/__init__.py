@@ -22,6 +22,8 @@ class SqlStore(SqlInbox, SqlQueue, SqlRecords, SqlHistory):
     """All of it: one database."""
 
     def __init__(self, database: Database, lease: timedelta) -> None:
+        SqlRecords.__init__(self, database)
+        SqlHistory.__init__(self, database)
         SqlQueue.__init__(self, database, lease)
         SqlInbox.__init__(self, database, self.wake)
 
@@ -32,10 +34,10 @@ async def open_store(
 ) -> AsyncIterator[Store]:
     """Open the store of a database, up to date and ready, for as long as the context lasts.
 
-    ``url`` is ``sqlite+aiosqlite:///<path>`` or ``postgresql+psycopg://…``. ``lease`` is how long a worker that fell
-    silent keeps its topic. ``exclusive`` holds a SQLite database for this process alone and ends the leases that a
-    killed one left. Raises ``Refused`` where another previewbot holds the database, or where it is damaged or not
-    ours, and ``Transient`` where it does not answer.
+    ``url`` is ``sqlite:///<path>`` or ``postgresql+psycopg://…``. ``lease`` is how long a worker that fell silent
+    keeps its topic. ``exclusive`` holds a SQLite database for this process alone and ends the leases that a killed one
+    left. Raises ``Refused`` where another previewbot holds the database, or where it is damaged or not ours, and
+    ``Transient`` where it does not answer.
     """
     async with opened(url, exclusive=exclusive) as database:
         store = SqlStore(database, lease)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from previewbot.adapters.store.codec import clean
 from previewbot.adapters.store.database import Database
-from previewbot.adapters.store.queue import touch
-from previewbot.adapters.store.tables import asks, deliveries
+from previewbot.adapters.store.queue import touches, touching
+from previewbot.adapters.store.tables import asks, deliveries, queue
 from previewbot.core.ids import Topic
 from previewbot.core.model import Ask
 from previewbot.ports import Delivery
@@ -36,15 +38,13 @@ class Writer(Protocol):
         No two parcels of a batch have the same name.
         """
 
-    async def close(self) -> None:
-        """Let go of what it holds."""
-
 
 class EngineWriter:
     """The way through the engine, for every database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._touch = touching(database.insert(queue))
 
     async def write(self, batch: Sequence[Parcel]) -> frozenset[str]:
         """Put what is new of a batch on disk; always in the same order, or two processes could wait for each other."""
@@ -54,16 +54,18 @@ class EngineWriter:
             {"id": name, "event": clean(each.delivery.event), "received_at": each.delivery.received_at}
             for name, each in parcels.items()
         ]
-        async with self._database.writing() as connection:
-            new = [parcels[name] for name in (await connection.execute(insert, rows)).scalars()]
+
+        def work(connection: Connection) -> frozenset[str]:
+            new = [parcels[name] for name in connection.execute(insert, rows).scalars()]
             asked = ask_rows(new)
             if asked:
-                await connection.execute(self._database.insert(asks).on_conflict_do_nothing(), asked)
-            await touch(self._database, connection, due(new))
-        return frozenset(parcel.name for parcel in new)
+                connection.execute(self._database.insert(asks).on_conflict_do_nothing(), asked)
+            touched = touches(due(new))
+            if touched:
+                connection.execute(self._touch, touched)
+            return frozenset(parcel.name for parcel in new)
 
-    async def close(self) -> None:
-        """Hold nothing: the engine closes its connections."""
+        return await self._database.write(work)
 
 
 def ask_rows(parcels: Iterable[Parcel]) -> Sequence[Mapping[str, str | int]]:

@@ -1,5 +1,7 @@
 """One database and its connections: reads run side by side, writes of this process one after the other.
 
+What is to be done there is a function of a connection, and it runs as a whole: with SQLite in a thread, because a hop
+to a thread for every statement would cost more than the statements. Such a function touches nothing but the connection.
 Knows the dialects and their errors; knows no table.
 """
 
@@ -7,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from sqlalchemy import URL, Connection, Table, event, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Reason
@@ -30,44 +33,31 @@ _HOPELESS = ("malformed", "not a database", "readonly database", "schema has cha
 
 _SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 
+_THREADS = 8
+"""What SQLite does at once at most."""
+
 Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
+
+T = TypeVar("T")
 
 
 class Database:
-    """An engine, and the one place where its errors become ours."""
+    """A database, and the one place where its errors become ours."""
 
     def __init__(self, url: URL) -> None:
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self.engine: AsyncEngine = _sqlite(url) if self.is_sqlite else _postgres(url)
-        self._turn = asyncio.Lock()  # SQLite's own lock is polled, which costs up to 0.1 s a time
+        self._connections: _Threads | _Driver = _Threads(url) if self.is_sqlite else _Driver(url)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection to read from; what it reads is one moment's."""
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Do work that only reads; with SQLite, all that it reads is one moment's."""
         with translated():
-            async with self.engine.connect() as connection:
-                yield connection
+            return await self._connections.read(work)
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction that is on disk when the context ends, and gone if it fails."""
-        if not self.is_sqlite:
-            with translated():
-                async with self.engine.begin() as connection:
-                    yield connection
-            return
-        async with self.turn(), self.engine.connect() as plain:
-            connection = await plain.execution_options(writes=True)
-            async with connection.begin():
-                yield connection
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for this process's turn to write to SQLite, and have it for as long as the context lasts."""
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Do work in a transaction that is on disk when this returns, and gone if the work fails."""
         with translated():
-            async with self._turn:
-                yield
+            return await self._connections.write(work)
 
     def insert(self, table: Table) -> Insert:
         """Begin an insert that can say what happens to a row that exists."""
@@ -77,18 +67,89 @@ class Database:
 
         return postgresql.insert(table)
 
+    def replace(self, table: Table) -> Insert:
+        """Make an insert that takes the place of the row with the same primary key."""
+        insert = self.insert(table)
+        facts = {each.name: insert.excluded[each.name] for each in table.c if not each.primary_key}
+        return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=facts)
+
     async def describe(self) -> str:
         """Say in a line what this is, of which schema, and how sure a commit is to be on disk."""
-        async with self.reading() as connection:
-            schema = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-            sure = await connection.scalar(text("PRAGMA synchronous" if self.is_sqlite else "SHOW synchronous_commit"))
+        asked = "PRAGMA synchronous" if self.is_sqlite else "SHOW synchronous_commit"
+        queries = ("SELECT version_num FROM alembic_version", asked)
+        schema, sure = await self.read(lambda connection: [connection.scalar(text(each)) for each in queries])
         kind = "sqlite" if self.is_sqlite else "postgresql"
         name = f"synchronous={_SYNCHRONOUS[sure]}" if self.is_sqlite else f"synchronous_commit={sure}"
         return f"{kind}, schema {schema}, {name}"
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.engine.dispose()
+        await self._connections.close()
+
+
+class _Threads:
+    """SQLite: threads, each with a connection while it works."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine = create_engine(url, pool_size=_THREADS, max_overflow=0)
+        event.listen(self._engine, "connect", _prepare)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sqlite")
+        self._turn = asyncio.Lock()  # SQLite's own lock is polled, which costs up to 0.1 s a time
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        return await self._run("BEGIN", work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        async with self._turn:
+            # A transaction that reads first and writes later would fail, not wait, where another one wrote in between.
+            return await self._run("BEGIN IMMEDIATE", work)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+    async def _run(self, begin: str, work: Callable[[Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, copy_context().run, _transact, self._engine, begin, work)
+
+
+class _Driver:
+    """PostgreSQL: a driver that waits for its server in the event loop."""
+
+    def __init__(self, url: URL) -> None:
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - SQLite needs none of it
+
+        self._engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def _transact(engine: Engine, begin: str, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(begin)
+        return work(connection)
+
+
+def _prepare(connection: DBAPIConnection, record: object) -> None:  # noqa: ARG001
+    """Give a new connection our settings, or close it."""
+    connection.isolation_level = None  # transactions begin above, not where the driver thinks
+    cursor = connection.cursor()
+    try:
+        for setting in (_BUSY, *_SETTINGS):
+            cursor.execute(setting)
+    except BaseException:
+        connection.close()  # nobody else knows of it yet
+        raise
+    cursor.close()
 
 
 @contextmanager
@@ -121,36 +182,3 @@ def _is_unwell(error: DBAPIError | sqlite3.Error) -> bool:
     if state is not None:
         return state[:2] in {"08", "40", "53", "55", "57", "58"}
     return type(error).__name__ in {"OperationalError", "InterfaceError"} and "no such" not in str(_cause(error))
-
-
-def _sqlite(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=8, max_overflow=8)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def connect(connection: DBAPIConnection, record: object) -> None:  # noqa: ARG001
-        connection.isolation_level = None  # transactions begin below, not where the driver thinks
-        prepare(connection)
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later would fail, not wait, where another one wrote in between.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def prepare(connection: DBAPIConnection | sqlite3.Connection) -> None:
-    """Give a new SQLite connection our settings, or close it."""
-    cursor = connection.cursor()
-    try:
-        for setting in (_BUSY, *_SETTINGS):
-            cursor.execute(setting)
-    except BaseException:
-        connection.close()  # nobody else knows of it yet
-        raise
-    cursor.close()
-
-
-def _postgres(url: URL) -> AsyncEngine:
-    return create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)

@@ -1,26 +1,22 @@
-"""SQLite's short way in for deliveries: a batch takes one hop to a thread of its own, few statements and one commit.
+"""SQLite's short way in for deliveries: a batch takes few statements and one commit.
 
-The driver that the rest of the store goes through hops to its thread for every statement, which costs more than the
-statements. Each table gets all its rows as one JSON text: a statement of many rows takes the interpreter's lock back
-once, not once a row, and a busy event loop makes every time slow. Knows nothing of who waits for a batch.
+Each table gets all its rows as one JSON text: a statement of many rows takes the interpreter's lock back once, not once
+a row, and a busy event loop makes every time slow. Knows nothing of who waits for a batch.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, String, Table, bindparam, column, func, literal, select, true
+from sqlalchemy import ColumnElement, Connection, String, Table, bindparam, column, func, literal, select, true
 from sqlalchemy.dialects import sqlite
 
 from previewbot.adapters.store.batches import Parcel, ask_rows, due
 from previewbot.adapters.store.codec import clean
-from previewbot.adapters.store.database import Database, Insert, prepare
+from previewbot.adapters.store.database import Database, Insert
 from previewbot.adapters.store.queue import touching
 from previewbot.adapters.store.tables import asks, deliveries, microseconds, queue
 
@@ -31,54 +27,23 @@ Statement = tuple[str, Mapping[str, Any]]
 
 
 class DirectWriter:
-    """One connection and one thread."""
+    """The way past the engine's statements, for SQLite."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inbox")
-        self._connection: sqlite3.Connection | None = None
 
     async def write(self, batch: Sequence[Parcel]) -> frozenset[str]:
         """Put what is new of a batch on disk, in this process's turn to write."""
-        async with self._database.turn():
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch)
 
-    async def close(self) -> None:
-        """Close the connection."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown()
-
-    def _connect(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = sqlite3.connect(str(self._database.url.database), isolation_level=None)
-            prepare(connection)
-            self._connection = connection
-        return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-
-    def _write(self, batch: Sequence[Parcel]) -> frozenset[str]:
-        connection = self._connect()
-        with _transaction(connection):
-            known = _known(connection, [parcel.name for parcel in batch])
+        def work(connection: Connection) -> frozenset[str]:
+            driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+            known = _known(driver, [parcel.name for parcel in batch])
             new = [parcel for parcel in batch if parcel.name not in known]
             if new:
-                _insert(connection, new)
-        return frozenset(parcel.name for parcel in new)
+                _insert(driver, new)
+            return frozenset(parcel.name for parcel in new)
 
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk may have ended it
-            connection.execute("ROLLBACK")
-        raise
+        return await self._database.write(work)
 
 
 def _known(connection: sqlite3.Connection, names: Sequence[str]) -> frozenset[str]:

@@ -56,7 +56,6 @@ class SqlInbox:
         """Wait until everything that was handed in is on disk."""
         if self._writing is not None:
             await self._writing
-        await self._disk.close()
 
     async def _write(self) -> None:
         while self._entries:

@@ -18,7 +18,7 @@ from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Reason
 
 _DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
+    "sqlite": "sqlite+pysqlite",
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
 }
@@ -57,8 +57,7 @@ async def opened(url: str, *, exclusive: bool) -> AsyncIterator[Database]:
         except ModuleNotFoundError:
             raise _refused("PostgreSQL needs its driver: install `previewbot[postgres]`") from None
         try:
-            async with database.writing() as connection:
-                await connection.run_sync(upgrade)
+            await database.write(upgrade)
             yield database
         finally:
             await database.close()
@@ -91,8 +90,7 @@ async def _schema_at(url: URL) -> str | None:
         return await asyncio.to_thread(_read_schema, file)
     database = Database(url)
     try:
-        async with database.reading() as connection:
-            return await connection.run_sync(_schema)
+        return await database.read(_schema)
     finally:
         await database.close()
 

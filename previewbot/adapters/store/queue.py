@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, and_, case, delete, func, literal, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, case, delete, func, or_, select, update
 
 from previewbot.adapters.store.database import Database, Insert
 from previewbot.adapters.store.tables import queue
@@ -39,71 +39,67 @@ class SqlQueue:
         self._database = database
         self._lasts = lease
         self._bell = asyncio.Event()
+        self._touch = touching(database.insert(queue))
+        self._take = _taking(skip_locked=not database.is_sqlite)
 
     @whole
     async def add(self, topics: Collection[Topic], at: datetime) -> None:
         """Make topics due at a time, or sooner where they already are."""
         if topics:
-            async with self._database.writing() as connection:
-                await touch(self._database, connection, {str(topic): at for topic in topics})
+            rows = touches({str(topic): at for topic in topics})
+            await self._database.write(lambda connection: connection.execute(self._touch, rows))
             self.wake()
 
     @whole
     async def lease(self, now: datetime) -> Lease | None:
         """Take the topic that is due longest."""
-        while True:
-            async with self._database.writing() as connection:
-                row = (await connection.execute(self._take(now))).one_or_none()
-                if row is None:
-                    return None
-                topic = Key.parse(row.topic) or Survey.parse(row.topic)
-                if topic is None:
-                    log.warning("unreadable row", kind="Topic", row=row.topic)
-                    await connection.execute(delete(queue).where(queue.c.topic == row.topic))
-                    continue
-            return Lease(topic, row.generation, row.token, row.touched_at, row.failures + 1)
+        given = {"now": now, "new_token": secrets.token_hex(16), "until": now + self._lasts}
+        while row := await self._database.write(lambda connection: connection.execute(self._take, given).one_or_none()):
+            topic = Key.parse(row.topic) or Survey.parse(row.topic)
+            if topic is not None:
+                return Lease(topic, row.generation, row.token, row.touched_at, row.failures + 1)
+            log.warning("unreadable row", kind="Topic", row=row.topic)
+            unreadable = partial(Connection.execute, statement=delete(queue).where(queue.c.topic == row.topic))
+            await self._database.write(unreadable)
+        return None
 
     @whole
     async def renew(self, lease: Lease, now: datetime) -> bool:
         """Keep a lease for longer; ``False`` if another worker has it."""
-        async with self._database.writing() as connection:
-            done = await connection.execute(update(queue).where(_held(lease)).values(leased_until=now + self._lasts))
-        return done.rowcount == 1
+        renewed = update(queue).where(_HELD).values(leased_until=now + self._lasts)
+        return await self._database.write(lambda connection: connection.execute(renewed, _facts(lease)).rowcount) == 1
 
     @whole
     async def settle(self, lease: Lease, *, due: datetime | None, failed: bool = False, unserved: bool = False) -> None:
         """See ``Queue.settle``."""
-        async with self._database.writing() as connection:
-            if due is None:
-                untouched = and_(_held(lease), queue.c.generation == lease.generation)
-                if (await connection.execute(delete(queue).where(untouched))).rowcount:
-                    return
-            await connection.execute(_give_back(lease, due, failed=failed, unserved=unserved))
-        self.wake()
+        given_back = _giving_back(by_itself=due is not None, failed=failed, unserved=unserved)
+
+        def work(connection: Connection) -> bool:
+            if due is None and connection.execute(_END, _facts(lease)).rowcount:
+                return False
+            connection.execute(given_back, {**_facts(lease), "planned": due})
+            return True
+
+        if await self._database.write(work):
+            self.wake()
 
     @whole
     async def next_due(self) -> datetime | None:
         """Say when the next topic without a lease is due; a lease ends when it lapses."""
-        free = case((queue.c.token.is_(None), queue.c.due), else_=queue.c.leased_until)
-        async with self._database.reading() as connection:
-            due: datetime | None = (
-                await connection.execute(select(func.min(free, type_=queue.c.due.type)))
-            ).scalar_one()
-        return due
+        return await self._database.read(lambda connection: connection.scalar(_NEXT_DUE))
 
     def wake(self) -> None:
         """Wake whoever waits for work in this process."""
         bell, self._bell = self._bell, asyncio.Event()
         bell.set()
 
-    async def wait(self, until: datetime | None) -> None:
-        """Wait until ``wake`` is called or a time has come; a topic that becomes due before that is such a time."""
+    async def wait(self) -> None:
+        """Wait until ``wake`` is called or a topic is due."""
         bell = self._bell
         while not bell.is_set():
             # What was added after the caller looked rang a bell that nobody heard, so look once more.
             due = await self.next_due()
-            times = [each for each in (until, due) if each is not None]
-            left = (min(times) - datetime.now(UTC)).total_seconds() if times else _LONGEST
+            left = (due - datetime.now(UTC)).total_seconds() if due else _LONGEST
             if left <= 0:
                 return
             with contextlib.suppress(TimeoutError):
@@ -112,30 +108,22 @@ class SqlQueue:
     @whole
     async def depth(self, now: datetime) -> int:
         """Count what is due and not leased."""
-        async with self._database.reading() as connection:
-            return (await connection.execute(select(func.count()).where(_is_free(now)))).scalar_one()
+        query = select(func.count()).where(_FREE)
+        return await self._database.read(lambda connection: connection.execute(query, {"now": now}).scalar_one())
 
     @whole
     async def clear_leases(self) -> None:
         """End every lease: for the one process that may hold any, when it starts."""
-        async with self._database.writing() as connection:
-            await connection.execute(update(queue).values(token=None, leased_until=None, again_at=None))
-
-    def _take(self, now: datetime) -> Any:  # noqa: ANN401 - SQLAlchemy's type of it is a page long
-        longest = select(queue.c.topic).where(_is_free(now)).order_by(queue.c.due, queue.c.topic).limit(1)
-        if not self._database.is_sqlite:
-            longest = longest.with_for_update(skip_locked=True)
-        taken = {"token": secrets.token_hex(16), "leased_until": now + self._lasts, "again_at": None}
-        return update(queue).where(queue.c.topic == longest.scalar_subquery()).values(taken).returning(queue)
+        ended = update(queue).values(token=None, leased_until=None, again_at=None)
+        await self._database.write(lambda connection: connection.execute(ended))
 
 
-async def touch(database: Database, connection: AsyncConnection, topics: dict[str, datetime]) -> None:
-    """Make topics due at their times, in a transaction that somebody else ends; ``wake`` is theirs to call."""
-    rows: Sequence[dict[str, Any]] = [{"topic": name, "due": at, "touched_at": at} for name, at in topics.items()]
-    if rows:
-        # Always in the same order, or two transactions could wait for each other.
-        insert = touching(database.insert(queue).values(generation=1, failures=0))
-        await connection.execute(insert, sorted(rows, key=lambda row: str(row["topic"])))
+def touches(topics: Mapping[str, datetime]) -> Sequence[Mapping[str, Any]]:
+    """The rows that make topics due at their times; always in the same order, or two transactions could wait."""
+    return [
+        {"topic": name, "due": at, "touched_at": at, "generation": 1, "failures": 0}
+        for name, at in sorted(topics.items())
+    ]
 
 
 def touching(insert: Insert) -> Insert:
@@ -152,17 +140,32 @@ def touching(insert: Insert) -> Insert:
     )
 
 
-def _give_back(lease: Lease, due: datetime | None, *, failed: bool, unserved: bool) -> Any:  # noqa: ANN401
-    """The update that ends a lease, if it is still that lease."""
-    touched = queue.c.generation != lease.generation
-    if due is None:
-        next_due: ColumnElement[Any] = queue.c.again_at
-    else:
-        planned = literal(due, queue.c.due.type)
-        next_due = case((touched, _sooner(queue.c.again_at, planned)), else_=planned)
+# --- the statements, each built once: building one anew costs about as much as running it ----------------------------
+
+
+def _sooner(first: ColumnElement[Any], second: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((first < second, first), else_=second)
+
+
+def _taking(*, skip_locked: bool) -> Any:  # noqa: ANN401 - SQLAlchemy's type of it is a page long
+    """The update that leases what is due longest."""
+    longest = select(queue.c.topic).where(_FREE).order_by(queue.c.due, queue.c.topic).limit(1)
+    if skip_locked:
+        longest = longest.with_for_update(skip_locked=True)
+    take = update(queue).where(queue.c.topic == longest.scalar_subquery()).returning(queue)
+    return take.values(token=bindparam("new_token"), leased_until=bindparam("until"), again_at=None)
+
+
+@cache
+def _giving_back(*, by_itself: bool, failed: bool, unserved: bool) -> Update:
+    """The update that ends a lease, if it is still that lease; ``by_itself``: to be due again as planned."""
+    next_due: ColumnElement[Any] = queue.c.again_at
+    if by_itself:
+        planned = bindparam("planned", type_=queue.c.due.type)
+        next_due = case((~_UNTOUCHED, _sooner(queue.c.again_at, planned)), else_=planned)
     return (
         update(queue)
-        .where(_held(lease))
+        .where(_HELD)
         .values(
             due=next_due,
             touched_at=queue.c.touched_at if failed or unserved else next_due,
@@ -174,13 +177,17 @@ def _give_back(lease: Lease, due: datetime | None, *, failed: bool, unserved: bo
     )
 
 
-def _sooner(first: ColumnElement[Any], second: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((first < second, first), else_=second)
+def _facts(lease: Lease) -> Mapping[str, Any]:
+    """What ``_HELD`` and ``_UNTOUCHED`` ask for."""
+    return {"held": str(lease.topic), "holder": lease.token, "seen": lease.generation}
 
 
-def _held(lease: Lease) -> ColumnElement[bool]:
-    return and_(queue.c.topic == str(lease.topic), queue.c.token == lease.token)
+_HELD = and_(queue.c.topic == bindparam("held"), queue.c.token == bindparam("holder"))
+_UNTOUCHED = queue.c.generation == bindparam("seen")
+_END = delete(queue).where(_HELD, _UNTOUCHED)
 
-
-def _is_free(now: datetime) -> ColumnElement[bool]:
-    return and_(queue.c.due <= now, or_(queue.c.token.is_(None), queue.c.leased_until <= now))
+_NOW = bindparam("now", type_=queue.c.due.type)
+_FREE = and_(queue.c.due <= _NOW, or_(queue.c.token.is_(None), queue.c.leased_until <= _NOW))
+_NEXT_DUE = select(
+    func.min(case((queue.c.token.is_(None), queue.c.due), else_=queue.c.leased_until), type_=queue.c.due.type)
+)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from previewbot.adapters.store import tables
 from previewbot.adapters.store.codec import clean, decode, encode
@@ -19,50 +19,64 @@ log = structlog.get_logger(__name__)
 
 _OPEN = (AskState.NEW.value, AskState.SEEN.value, AskState.BEGUN.value)
 
+# Built once: building a statement anew costs about as much as running it.
+_LOAD = select(tables.records.c.body).where(tables.records.c.key == bindparam("key"))
+_ALL = select(tables.records.c.key, tables.records.c.body).order_by(
+    tables.records.c.newest_at.desc().nulls_last(), tables.records.c.key.desc()
+)
+_IN_REPOSITORY = _ALL.where(tables.records.c.repository == bindparam("repository"))
+_OWNED = select(tables.hosts.c.host).where(
+    tables.hosts.c.key == bindparam("key"), tables.hosts.c.host.in_(bindparam("hosts", expanding=True))
+)
+_ASKS = (
+    select(tables.asks)
+    .where(tables.asks.c.key == bindparam("key"), tables.asks.c.state.in_(_OPEN))
+    .order_by(tables.asks.c.id)
+)
+
 
 class SqlRecords:
     """Records, host names and asks."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._save = database.replace(tables.records)
+        self._claim = database.insert(tables.hosts).on_conflict_do_nothing()
 
     @whole
     async def load(self, key: Key) -> Record:
         """Read the record of an environment; an unknown one is empty."""
-        async with self._database.reading() as connection:
-            body = await connection.scalar(select(tables.records.c.body).where(tables.records.c.key == str(key)))
+        body = await self._database.read(lambda connection: connection.scalar(_LOAD, {"key": str(key)}))
         return Record(key) if body is None else _record(key, body)
 
     @whole
     async def save(self, record: Record) -> None:
         """Write a record whole."""
-        facts = {
+        row = {
+            "key": str(record.key),
             "repository": record.key.repository,
             "newest_at": record.triggered_at or record.created_at,
             "body": encode(record),
         }
-        insert = self._database.insert(tables.records).values(key=str(record.key), **facts)
-        async with self._database.writing() as connection:
-            await connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_=facts))
+        await self._database.write(lambda connection: connection.execute(self._save, row))
 
     @whole
     async def records(self, repository: int | None = None) -> Sequence[Record]:
         """List all records, newest first, of one repository where it is given."""
-        rows = tables.records.c
-        query = select(rows.key, rows.body).order_by(rows.newest_at.desc().nulls_last(), rows.key.desc())
-        if repository is not None:
-            query = query.where(rows.repository == repository)
-        async with self._database.reading() as connection:
-            found = (await connection.execute(query)).all()
+        query, where = (_ALL, {}) if repository is None else (_IN_REPOSITORY, {"repository": repository})
+        found = await self._database.read(lambda connection: connection.execute(query, where).all())
         keyed = ((Key.parse(name), body) for name, body in found)
         return tuple(_record(key, body) for key, body in keyed if key is not None)
 
     @whole
     async def forget(self, key: Key) -> None:
         """Delete a record with its builds, releases and asks."""
-        async with self._database.writing() as connection:
+
+        def work(connection: Connection) -> None:
             for table in (tables.records, tables.builds, tables.releases, tables.asks):
-                await connection.execute(delete(table).where(table.c.key == str(key)))
+                connection.execute(delete(table).where(table.c.key == str(key)))
+
+        await self._database.write(work)
 
     @whole
     async def claim(self, key: Key, hosts: Collection[str]) -> Collection[str]:
@@ -70,33 +84,36 @@ class SqlRecords:
         if not hosts:
             return ()
         wanted = sorted({clean(host) for host in hosts})
-        insert = self._database.insert(tables.hosts).on_conflict_do_nothing()
-        mine = select(tables.hosts.c.host).where(tables.hosts.c.key == str(key), tables.hosts.c.host.in_(wanted))
-        async with self._database.writing() as connection:
-            await connection.execute(insert, [{"host": host, "key": str(key)} for host in wanted])
-            owned = set((await connection.execute(mine)).scalars())
+
+        def mine(connection: Connection) -> set[str]:
+            return set(connection.scalars(_OWNED, {"key": str(key), "hosts": wanted}))
+
+        def take(connection: Connection) -> set[str]:
+            connection.execute(self._claim, [{"host": host, "key": str(key)} for host in wanted])
+            return mine(connection)
+
+        owned = await self._database.read(mine)
+        if len(owned) < len(wanted):  # mostly all of them are its own already, and nothing is to be written
+            owned = await self._database.write(take)
         return tuple(host for host in dict.fromkeys(hosts) if host in owned)
 
     @whole
     async def release_hosts(self, key: Key) -> None:
         """Give all host names of an environment back."""
-        async with self._database.writing() as connection:
-            await connection.execute(delete(tables.hosts).where(tables.hosts.c.key == str(key)))
+        gone = delete(tables.hosts).where(tables.hosts.c.key == str(key))
+        await self._database.write(lambda connection: connection.execute(gone))
 
     @whole
     async def find_host(self, host: str) -> Key | None:
         """Say whose host name this is."""
-        async with self._database.reading() as connection:
-            found = await connection.scalar(select(tables.hosts.c.key).where(tables.hosts.c.host == clean(host)))
+        query = select(tables.hosts.c.key).where(tables.hosts.c.host == clean(host))
+        found = await self._database.read(lambda connection: connection.scalar(query))
         return None if found is None else Key.parse(found)
 
     @whole
     async def asks(self, key: Key) -> Sequence[Ask]:
         """List the asks of an environment that are neither done nor refused, oldest first."""
-        rows = tables.asks
-        query = select(rows).where(rows.c.key == str(key), rows.c.state.in_(_OPEN)).order_by(rows.c.id)
-        async with self._database.reading() as connection:
-            found = (await connection.execute(query)).all()
+        found = await self._database.read(lambda connection: connection.execute(_ASKS, {"key": str(key)}).all())
         return tuple(
             Ask(row.id, key, row.login, _command(row.command), AskState(row.state), row.argument) for row in found
         )
@@ -104,22 +121,21 @@ class SqlRecords:
     @whole
     async def mark(self, ask: Ask, state: AskState) -> None:
         """Move an ask to a state."""
-        async with self._database.writing() as connection:
-            await connection.execute(update(tables.asks).where(tables.asks.c.id == ask.id).values(state=state.value))
+        moved = update(tables.asks).where(tables.asks.c.id == ask.id).values(state=state.value)
+        await self._database.write(lambda connection: connection.execute(moved))
 
     @whole
     async def last_delivery(self) -> datetime | None:
         """Say when the newest delivery that is remembered came in."""
         received = tables.deliveries.c.received_at
-        async with self._database.reading() as connection:
-            newest: datetime | None = await connection.scalar(select(func.max(received, type_=received.type)))
-        return newest
+        query = select(func.max(received, type_=received.type))
+        return await self._database.read(lambda connection: connection.scalar(query))
 
     @whole
     async def prune(self, before: datetime) -> None:
         """Delete deliveries older than this; nothing else grows without end."""
-        async with self._database.writing() as connection:
-            await connection.execute(delete(tables.deliveries).where(tables.deliveries.c.received_at < before))
+        old = delete(tables.deliveries).where(tables.deliveries.c.received_at < before)
+        await self._database.write(lambda connection: connection.execute(old))
 
     @whole
     async def check(self) -> str:

@@ -60,8 +60,8 @@ def file_of(url: str) -> Path:
 
 
 async def test_the_migrations_make_exactly_the_tables(database_url: str) -> None:
-    async with opened(database_url, exclusive=False) as database, database.reading() as connection:
-        assert await connection.run_sync(differences) == []
+    async with opened(database_url, exclusive=False) as database:
+        assert await database.read(differences) == []
 
 
 async def test_migrating_twice_is_migrating_once_and_keeps_what_is_there(database_url: str) -> None:
@@ -86,8 +86,9 @@ async def test_a_database_that_is_up_to_date_is_opened_without_what_migrates(sql
 
 
 async def test_a_schema_of_the_future_is_refused(database_url: str) -> None:
-    async with opened(database_url, exclusive=False) as database, database.writing() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    async with opened(database_url, exclusive=False) as database:
+        future = text("UPDATE alembic_version SET version_num = '9999'")
+        await database.write(lambda connection: connection.execute(future))
     with pytest.raises(Refused, match="another version of previewbot"):
         await migrate(database_url)
 
@@ -202,10 +203,8 @@ async def test_a_full_disk_is_transient_and_leaves_nothing_behind(
 async def test_a_lost_connection_is_transient_once(postgres_url: str) -> None:
     async with opened(postgres_url, exclusive=False) as database:
         with pytest.raises(Transient):
-            async with database.writing() as connection:
-                await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
-        async with database.reading() as connection:
-            assert await connection.scalar(text("SELECT 1")) == 1
+            await database.write(lambda it: it.execute(text("SELECT pg_terminate_backend(pg_backend_pid())")))
+        assert await database.read(lambda it: it.scalar(text("SELECT 1"))) == 1
 
 
 async def test_a_killed_lease_is_the_only_thing_that_opening_changes(sqlite_url: str) -> None:

@@ -22,9 +22,8 @@ _ASK = "INSERT INTO asks (id, key, login, command, state) VALUES (1, 'pr-1-1', '
 
 
 async def execute(url: str, *statements: str) -> None:
-    async with opened(url, exclusive=False) as database, database.writing() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
+    async with opened(url, exclusive=False) as database:
+        await database.write(lambda connection: [connection.execute(text(each)) for each in statements])
 
 
 def test_fields_that_this_version_does_not_know_are_passed_over() -> None:
