@@ -69,6 +69,10 @@ class Facts:
         """Whether it is to run to its end, instead of on and on."""
         return not self.target.kind.stays
 
+    def is_where(self, listed: Mapping[str, Any]) -> bool:
+        """Whether the engine lists it at the same address."""
+        return self.address is None or self.address.is_published or self.address.host == _own_ip(listed)
+
     def running_seconds(self, now: datetime) -> float:
         """How long its program has been running, by the engine's clock."""
         return (now - _read(self.started_at)).total_seconds()
@@ -138,7 +142,11 @@ def _address(found: Mapping[str, Any], port: int | None) -> Address | None:
     if (host.get("PortBindings") or {}).get(f"{port}/tcp"):
         bindings = (settings.get("Ports") or {}).get(f"{port}/tcp") or ()
         return next((Address(LOOPBACK, int(each["HostPort"]), is_published=True) for each in bindings), None)
-    # Of all its networks, the one that it was made on: the others come and go with newer releases.
-    home = (settings.get("Networks") or {}).get(host.get("NetworkMode", "")) or {}
-    ip = home.get("IPAddress")
+    ip = _own_ip(found)
     return Address(ip, port) if ip else None
+
+
+def _own_ip(found: Mapping[str, Any]) -> str | None:
+    """Of all its networks, the one that it was made on: the others come and go with newer releases."""
+    networks, home = found["NetworkSettings"].get("Networks") or {}, found.get("HostConfig", {}).get("NetworkMode", "")
+    return (networks.get(home) or {}).get("IPAddress") or None

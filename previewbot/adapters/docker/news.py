@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import docker
 
 from previewbot.adapters.docker.engine import Engine
+from previewbot.adapters.docker.known import Event, Known
 from previewbot.adapters.docker.labels import Names, key_of
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
@@ -30,9 +32,10 @@ _Mail = Key | Exception | None
 class News:
     """The changes of one instance's environments, for any number of listeners."""
 
-    def __init__(self, engine: Engine, names: Names) -> None:
+    def __init__(self, engine: Engine, names: Names, known: Known) -> None:
         self._engine = engine
         self._names = names
+        self._known = known
         self._listeners: set[asyncio.Queue[_Mail]] = set()
 
     def tell(self, key: Key) -> None:
@@ -43,7 +46,7 @@ class News:
     async def listen(self) -> AsyncIterator[Key]:
         """Yield keys until the engine's stream ends; ``Transient`` where it cannot be had."""
         inbox: asyncio.Queue[_Mail] = asyncio.Queue()
-        pump = _Pump(self._engine, self._names, asyncio.get_running_loop(), inbox)
+        pump = _Pump(self._engine, self._names, self._known, inbox)
         self._listeners.add(inbox)
         pump.start()
         try:
@@ -54,17 +57,20 @@ class News:
         finally:
             self._listeners.discard(inbox)
             pump.stop()
+            if pump.is_open:
+                self._known.close()
 
 
 class _Pump(threading.Thread):
     """Moves the engine's events to a queue of the event loop, and ``None`` or an error at their end."""
 
-    def __init__(
-        self, engine: Engine, names: Names, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[_Mail]
-    ) -> None:
+    def __init__(self, engine: Engine, names: Names, known: Known, inbox: asyncio.Queue[_Mail]) -> None:
+        """Posts to the event loop that it is made in."""
         super().__init__(name="docker-events", daemon=True)
-        self._engine, self._names = engine, names
-        self._loop, self._inbox = loop, inbox
+        self.is_open = False
+        """Whether events are heard; of the event loop's thread, as all that is known is."""
+        self._engine, self._names, self._known = engine, names, known
+        self._loop, self._inbox = asyncio.get_running_loop(), inbox
         self._stream: Any = None
         self._is_stopped = False
         self._guard = threading.Lock()
@@ -92,10 +98,19 @@ class _Pump(threading.Thread):
             self._stream = stream
             if self._is_stopped:
                 stream.close()
+        self._call(self._open)
         for event in stream:
             key = self._key(event)
             if key:
+                if event["Type"] == "container":
+                    self._call(self._known.hear, _event(event))
                 self._post(key)
+
+    def _open(self) -> None:
+        with self._guard:
+            self.is_open = not self._is_stopped
+        if self.is_open:
+            self._known.open()
 
     def _key(self, event: Mapping[str, Any]) -> Key | None:
         attributes = event.get("Actor", {}).get("Attributes") or {}
@@ -104,5 +119,15 @@ class _Pump(threading.Thread):
         return key_of(attributes) if self._names.owns(attributes) else None
 
     def _post(self, mail: _Mail) -> None:
+        self._call(self._inbox.put_nowait, mail)
+
+    def _call(self, effect: Callable[..., object], *what: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            self._loop.call_soon_threadsafe(self._inbox.put_nowait, mail)
+            self._loop.call_soon_threadsafe(effect, *what)
+
+
+def _event(told: Mapping[str, Any]) -> Event:
+    actor = told["Actor"]
+    code = actor["Attributes"].get("exitCode")
+    at = datetime.fromtimestamp(told["timeNano"] / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return Event(actor["ID"], told["Action"], at, int(code) if code else None)

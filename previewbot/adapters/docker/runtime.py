@@ -23,6 +23,7 @@ from previewbot.adapters.docker.deadlines import Deadlines
 from previewbot.adapters.docker.engine import Engine, describe, explain, is_conflict
 from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
+from previewbot.adapters.docker.known import Known
 from previewbot.adapters.docker.labels import EDITION, INDEX, LAID, RUN, SERVICE, Names
 from previewbot.adapters.docker.limits import Limits
 from previewbot.adapters.docker.mounts import open_volumes
@@ -57,10 +58,11 @@ class DockerRuntime:
         self._limits = limits or Limits()
         self._inventory = Inventory(engine, self._names)
         self._rooms = Rooms(engine, self._names, self._inventory)
-        self._news = News(engine, self._names)
+        self._known = Known()
+        self._news = News(engine, self._names, self._known)
         self._watches = Watches(engine, self._inventory.inspect, self._news.tell)
         self._deadlines = Deadlines(lambda each: self._inventory.end_container(each, self._limits.stop))
-        self._sights = Sights(self._inventory, self._watches, self._deadlines)
+        self._sights = Sights(self._inventory, self._watches, self._deadlines, self._known)
         self._locks: WeakValueDictionary[tuple[Key, str], asyncio.Lock] = WeakValueDictionary()
 
     # --- looking ----------------------------------------------------------------------------------------------------
@@ -171,11 +173,13 @@ class DockerRuntime:
             inspected: dict[str, Any] = client.inspect_container(made)
             return inspected
 
+        asked = self._known.moment
         try:
             async with self._lock(berth.key, name):
                 started = facts.read(await self._engine.call(run))
         except (APIError, Transient, Refused) as error:
             raise _cannot_start(berth, error) from error
+        self._known.keep(started, asked)
         if started.is_job:
             self._deadlines.watch(berth.key, started)
         else:

@@ -1,7 +1,7 @@
 """Looking at an environment: everything that the engine lists, and a closer look at what the list does not tell.
 
 A look is on the way of every step of a release, so nothing is asked twice that cannot have changed: what is laid was
-never started, and a job that ended is never started again.
+never started, a job that ended is never started again, and of what else would have changed, events tell (``known``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from previewbot.adapters.docker import facts
 from previewbot.adapters.docker.deadlines import Deadlines
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
+from previewbot.adapters.docker.known import Known
 from previewbot.adapters.docker.labels import INDEX, LAID, REVISION, RUN, SCHEDULE, SERVICE
 from previewbot.adapters.docker.watch import judge_job
 from previewbot.adapters.docker.watches import Watches
@@ -24,8 +25,9 @@ from previewbot.core.model import Instance, InstanceState, Observed, Run, Runnin
 class Sights:
     """What is seen of every environment."""
 
-    def __init__(self, inventory: Inventory, watches: Watches, deadlines: Deadlines) -> None:
+    def __init__(self, inventory: Inventory, watches: Watches, deadlines: Deadlines, known: Known) -> None:
         self._inventory = inventory
+        self._known = known
         self._watches = watches
         self._deadlines = deadlines
         self._over: dict[Key, Mapping[str, Facts]] = {}
@@ -71,7 +73,12 @@ class Sights:
         if LAID in listed["Labels"]:
             return facts.laid(listed)
         known = over.get(listed["Id"]) if listed["State"] == "exited" else None
-        return known or await self._inventory.inspect(listed["Id"])
+        if known := known or self._known.find(listed):
+            return known
+        asked = self._known.moment
+        found = await self._inventory.inspect(listed["Id"])
+        self._known.keep(found, asked)
+        return found
 
     async def _instance(self, key: Key, found: Facts) -> tuple[str, Instance]:
         """Read the instance that a container is, beside the container's ID."""

@@ -229,6 +229,50 @@ async def test_after_a_restart_of_previewbot_what_was_ready_is_ready_at_first_si
     again.close()
 
 
+async def test_while_events_are_heard_what_runs_is_seen_without_asking_and_its_death_is_seen_all_the_same(
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    docker_runtime: DockerRuntime,
+    engine: Engine,
+    instance: str,
+    names: Names,
+    digests: Mapping[str, str],
+    run_in: Run,
+) -> None:
+    asked: list[str] = []
+    inspect = docker.APIClient.inspect_container
+
+    def counted(client: docker.APIClient, container: str) -> object:
+        asked.append(container)
+        return inspect(client, container)
+
+    monkeypatch.setattr(docker.APIClient, "inspect_container", counted)
+
+    async def listen() -> None:
+        async for _ in docker_runtime.changes():
+            pass
+
+    listening = asyncio.create_task(listen())
+    await docker_runtime.start(release(KEY, "r1", WEB, CLIENT), digests)
+    await _settled(docker_runtime)
+    async with asyncio.timeout(20):
+        while True:
+            asked.clear()
+            seen = await docker_runtime.observe(KEY)
+            if not asked:
+                break
+    fresh = DockerRuntime(engine, instance=instance)
+    assert await fresh.observe(KEY) == seen
+    fresh.close()
+    await run_in(names.container(KEY, "r1", "web", 0), "killall", "-9", "httpd")
+    async with asyncio.timeout(20):
+        while (await docker_runtime.observe(KEY)).releases[0].instances[-1].state is not InstanceState.STARTING:
+            await asyncio.sleep(0.001)
+    assert [each.state for each in await _settled(docker_runtime)] == [InstanceState.READY, InstanceState.READY]
+    listening.cancel()
+    await asyncio.wait([listening])
+
+
 async def test_a_program_that_dies_after_it_was_ready_is_started_again_and_found_at_its_new_address(
     docker_runtime: DockerRuntime, names: Names, digests: Mapping[str, str], run_in: Run
 ) -> None:
