@@ -124,16 +124,17 @@ class Confined(Bare):
 
 
 async def answered(stage: Stage, sha: str, host: str) -> float:
-    """Say how many seconds it takes from now until a preview's URL answers with a commit.
+    """Say how many seconds it takes until a preview's URL answers with a commit, since the newest delivery was sent.
 
     It is asked once previewbot has written where the host leads: a script asks no sooner either, and whoever asks all
     the while takes time from those who build.
     """
-    began, table = time.monotonic(), stage.folder / "state" / "routes.json"
+    table = stage.folder / "state" / "routes.json"
     before = _written(table)
     await until("the switch", lambda: _written(table) != before, patience=_PATIENCE, pause=PAUSE / 5)
     await asyncio.to_thread(ask, sha, "127.0.0.1", stage.door, host)
-    return time.monotonic() - began
+    end = time.monotonic()
+    return end - max(each.began for each in stage.github.state.attempts if each.event == "pull_request")
 
 
 def _written(file: Path) -> int:

@@ -71,7 +71,7 @@ class Hooks:
 
     async def _deliver(self, attempt: Attempt) -> None:
         body = json.dumps(attempt.payload).encode()
-        began = time.monotonic()
+        attempt.began = time.monotonic()
         try:
             if self.lose:
                 attempt.status_code = 504
@@ -83,7 +83,7 @@ class Hooks:
         except httpx.HTTPError:
             attempt.status_code = 502
         finally:
-            attempt.seconds = time.monotonic() - began
+            attempt.seconds = time.monotonic() - attempt.began
             self._changed()
 
 

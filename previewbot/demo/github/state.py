@@ -205,6 +205,8 @@ class Attempt:
     delivered_at: datetime
     status_code: int = 0
     redelivery: bool = False
+    began: float = 0.0
+    """When it was sent, in seconds of the monotonic clock."""
     seconds: float = 0.0
 
     def about(self, what: str) -> int | None:
