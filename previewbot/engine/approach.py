@@ -1,21 +1,25 @@
 """The way of one pass: look, plan, act, tell, and look again for as long as the world moves.
 
-A pass reads GitHub once. What it set going (a build, a start) is mostly over within a moment, so it stays that moment,
-holding its lease but nobody's turn: the step after a build then waits for no queue and no GitHub. News from GitHub
-calls it away, and whatever takes longer than the moment is left to the pass that its end will wake.
+A pass reads GitHub and the source once, and what runs meanwhile (``glimpse``). What it set going (a build, a start) is
+mostly over within a moment, so it stays that moment, holding its lease but nobody's turn: the step after a build then
+waits for no queue and no GitHub. News from GitHub calls it away, and whatever takes longer than the moment is left to
+the pass that its end will wake.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from previewbot.core import stages
 from previewbot.core.actions import WORLD_CHANGED, Plan
 from previewbot.core.desire import Desired, Present
+from previewbot.core.errors import Refused, Transient
+from previewbot.core.ids import Key
 from previewbot.core.model import Observed, Record, State, Status
 from previewbot.core.plan import plan
 from previewbot.core.situation import Situation
@@ -33,6 +37,30 @@ _MOVING = (State.BUILDING, State.STARTING)
 """States that mostly are over within a moment."""
 
 
+_FRESH = 1.0
+"""Seconds for which a glimpse is as good as a look; whatever happens meanwhile rings the bell, and is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What ran a moment ago."""
+
+    observed: Observed
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nobody need look again."""
+        return time.monotonic() - self.at < _FRESH
+
+
+async def glimpse(world: World, key: Key) -> Glimpse | None:
+    """Look at what runs; ``None`` where it cannot be seen, which the look itself will tell of."""
+    with contextlib.suppress(Transient, Refused):
+        return Glimpse(await world.runtime.observe(key))
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Approach:
     """What one pass works with once it knows what is desired."""
@@ -45,13 +73,15 @@ class Approach:
     bell: Bell
     turns: Turns
 
-    async def go(self, desired: Desired, conclude: Callable[[Record, Status], Record]) -> Plan:
+    async def go(
+        self, desired: Desired, conclude: Callable[[Record, Status], Record], first: Glimpse | None = None
+    ) -> Plan:
         """Go as far as the world lets it; ``conclude`` puts a status on the record. Returns the last plan."""
         images = _images(desired)
         if images:
             self.actor.errands.run(("images",), lambda: self._want(images))
         for _ in range(_LOOKS):
-            situation = await self._look(desired)
+            situation, first = await self._look(desired, first), None
             made = plan(situation)
             record = await self.actor.act(made.actions, situation)
             self.ledger.advance(conclude(record, self._told(made.status, desired)))
@@ -94,11 +124,11 @@ class Approach:
         await self.world.store.use_images(images, self.world.clock.now())
         return False
 
-    async def _look(self, desired: Desired) -> Situation:
+    async def _look(self, desired: Desired, before: Glimpse | None) -> Situation:
         world, key = self.world, self.ledger.record.key
         images = _images(desired)
         observed, routes, digests, builds, releases = await asyncio.gather(
-            world.runtime.observe(key),
+            self._observe(before),
             world.front_door.observe(key),
             world.builder.locate(images),
             world.store.builds(images),
@@ -116,6 +146,11 @@ class Approach:
             releases=tuple(releases),
             drain=self.policy.drain,
         )
+
+    async def _observe(self, before: Glimpse | None) -> Observed:
+        if before and before.is_fresh:
+            return before.observed
+        return await self.world.runtime.observe(self.ledger.record.key)
 
 
 def _images(desired: Desired) -> frozenset[str]:

@@ -15,7 +15,7 @@ from previewbot.core.ids import Key
 from previewbot.core.model import BuildRecord, PullRequest, Reason, Record, Removed, State, Status
 from previewbot.engine import vault
 from previewbot.engine.act import Actor
-from previewbot.engine.approach import Approach
+from previewbot.engine.approach import Approach, glimpse
 from previewbot.engine.bells import Bell, Bells
 from previewbot.engine.errands import Errands
 from previewbot.engine.ledger import Ledger
@@ -66,7 +66,12 @@ class Reconciler:
             record = await publisher.answer(pull, asked, record, allowed=forbidden is None)
             record = record if record.redeploy == before else replace(record, triggered_at=touched_at)
         desired: Desired
-        desired, record = (forbidden, record) if forbidden else await self._desire(pull, record)
+        looking = asyncio.create_task(glimpse(world, key))
+        try:
+            desired, record = (forbidden, record) if forbidden else await self._desire(pull, record)
+            first = await looking
+        finally:
+            looking.cancel()
         if forbidden and forbidden.is_final and not record.keeps_secrets:
             # Whatever is remembered: there may have been another memory.
             record = replace(record, keeps_secrets=await vault.remains(world, key))
@@ -75,7 +80,7 @@ class Reconciler:
             async with Errands(bell) as errands, Voice(publisher, pull, ledger, bell) as voice:
                 actor = Actor(world, errands, self._finished)
                 approach = Approach(world, self.policy, actor, ledger, voice, bell, self.turns)
-                made = await approach.go(desired, lambda was, now: _conclude(was, now, pull, touched_at))
+                made = await approach.go(desired, lambda was, now: _conclude(was, now, pull, touched_at), first)
             log.info("pass", env=str(key), state=made.status.state, reason=made.status.reason)
             if pull and asked:
                 asked = tuple(await world.store.asks(key))
