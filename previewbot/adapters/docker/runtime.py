@@ -116,7 +116,8 @@ class DockerRuntime:
             berths = [
                 Berth(key, revision, each, index, room.name) for each in services for index in range(each.replicas)
             ]
-            await every(self._keep(kept, each) for each in berths if (kept := self._going_on(each, found)))
+        # Nobody waits for it: what is started meanwhile is on the same network, whoever joins it when.
+        await every(self._keep(kept, each) for each in berths if (kept := self._going_on(each, found)))
 
     async def start(
         self,
