@@ -1,4 +1,7 @@
-"""What an engine would be told to run a release: the same bodies that the runtime sends, and nothing is sent."""
+"""What an engine would be told to run a release: the same bodies that the runtime sends, and nothing is sent.
+
+They are those for an engine whose bridges are elsewhere; one on this machine is not asked to publish ports.
+"""
 
 from __future__ import annotations
 

@@ -127,7 +127,8 @@ class _Pump(threading.Thread):
 
 
 def _event(told: Mapping[str, Any]) -> Event:
-    actor = told["Actor"]
-    code = actor["Attributes"].get("exitCode")
-    at = datetime.fromtimestamp(told["timeNano"] / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return Event(actor["ID"], told["Action"], at, int(code) if code else None)
+    actor, nanoseconds = told["Actor"], told.get("timeNano", 0)
+    at = datetime.fromtimestamp(nanoseconds / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # An engine that leaves any of it out is asked instead.
+    code = actor["Attributes"].get("exitCode", "") if nanoseconds else ""
+    return Event(actor.get("ID", ""), told.get("Action", ""), at, int(code) if code.isdigit() else None)

@@ -10,8 +10,10 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from previewbot.adapters.docker.engine import connect
+from previewbot.adapters.docker.labels import Names
 from previewbot.adapters.docker.runtime import DockerRuntime
 from previewbot.core.errors import Refused, Transient
+from previewbot.core.ids import Key
 from tests.fixtures.answering import answering
 
 
@@ -41,5 +43,26 @@ async def test_a_stream_that_breaks_ends_for_whoever_listens(status: int, events
         async with asyncio.timeout(10):
             with suppress(Transient, Refused):
                 assert [key async for key in runtime.changes()] == []
+        runtime.close()
+        engine.close()
+
+
+LABELS = Names("x").labels(Key(1, 2))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"Action": "die", "timeNano": 1, "Actor": {"ID": "c1", "Attributes": LABELS | {"exitCode": "0"}}},
+        {"Action": "die", "Actor": {"ID": "c1", "Attributes": LABELS | {"exitCode": "0"}}},
+        {"Actor": {"Attributes": LABELS | {"exitCode": "none"}}},
+    ],
+)
+async def test_an_event_that_leaves_things_out_is_news_all_the_same(event: dict[str, object]) -> None:
+    with _engine(200, json.dumps({"Type": "container"} | event).encode()) as url:
+        engine = connect(url)
+        runtime = DockerRuntime(engine, instance="x")
+        async with asyncio.timeout(10):
+            assert [key async for key in runtime.changes()] == [Key(1, 2)]
         runtime.close()
         engine.close()
