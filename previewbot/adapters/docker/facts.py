@@ -149,4 +149,6 @@ def _address(found: Mapping[str, Any], port: int | None) -> Address | None:
 def _own_ip(found: Mapping[str, Any]) -> str | None:
     """Of all its networks, the one that it was made on: the others come and go with newer releases."""
     networks, home = found["NetworkSettings"].get("Networks") or {}, found.get("HostConfig", {}).get("NetworkMode", "")
-    return (networks.get(home) or {}).get("IPAddress") or None
+    # Some engines name it there by its ID.
+    own = (each for name, each in networks.items() if home in (name, each.get("NetworkID")))
+    return next((each.get("IPAddress") for each in own), None) or None

@@ -62,22 +62,25 @@ def test_an_inspection_without_optional_parts_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bindings", "ports", "told"),
+    ("home", "bindings", "ports", "told"),
     [
-        (None, {"8080/tcp": None}, "172.30.0.2:8080"),
-        (_PUBLISHED, {"8080/tcp": [{"HostPort": "32768"}]}, "127.0.0.1:32768"),
-        (_PUBLISHED, {}, None),
+        ("home", None, {"8080/tcp": None}, "172.30.0.2:8080"),
+        ("0123456789abcdef", None, {}, "172.30.0.2:8080"),
+        ("elsewhere", None, {}, None),
+        ("home", _PUBLISHED, {"8080/tcp": [{"HostPort": "32768"}]}, "127.0.0.1:32768"),
+        ("home", _PUBLISHED, {}, None),
     ],
 )
 def test_a_port_is_reached_where_it_is_published_or_else_on_the_network_it_was_made_on(
-    bindings: object, ports: object, told: str | None
+    home: str, bindings: object, ports: object, told: str | None
 ) -> None:
-    networks = {"newer": {"IPAddress": "172.29.0.9"}, "home": {"IPAddress": "172.30.0.2"}}
+    own = {"IPAddress": "172.30.0.2", "NetworkID": "0123456789abcdef"}
+    networks = {"newer": {"IPAddress": "172.29.0.9", "NetworkID": "fedcba9876543210"}, "home": own}
     facts = read(
         {
             "Id": "c1",
             "State": {"Status": "running", "StartedAt": "2026-01-02T03:04:05Z"},
-            "HostConfig": {"NetworkMode": "home", "PortBindings": bindings},
+            "HostConfig": {"NetworkMode": home, "PortBindings": bindings},
             "NetworkSettings": {"Networks": networks, "Ports": ports},
             "Config": {"Labels": Target(8080, None, Health(None)).labels()},
         }
