@@ -32,10 +32,9 @@ def import_base(docker_host: str, tag: str = NAME) -> str:
     client = docker.APIClient(docker_host, version="auto", timeout=60)
     try:
         if not client.images(tag):
-            repository, _, version = tag.rpartition(":")
-            client.import_image_from_data(
-                filesystem(), repository, version, changes=[f"ENV PATH={_PATH}", "WORKDIR /", 'CMD ["sh"]']
-            )
+            # Podman takes a tag only as a part of the name.
+            changes = [f"ENV PATH={_PATH}", "WORKDIR /", 'CMD ["sh"]']
+            client.import_image_from_data(filesystem(), tag, changes=changes)
         return str(client.inspect_image(tag)["Id"])
     finally:
         client.close()

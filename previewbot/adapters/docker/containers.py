@@ -31,6 +31,8 @@ from previewbot.core.model import ServiceSpec, Size
 _NANO = 1_000_000_000
 _LOG_FILES = 2
 _HOST_NAME_LIMIT = 63
+_SHOWN = frozenset({"CpuPeriod", "CpuQuota", "Ulimits"})
+"""What Podman shows of a container, beside what it was told, and takes back from nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ class Berth:
 
 
 def network(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
-    """Describe a network."""
-    return {"name": name, "driver": "bridge", "labels": dict(labels), "check_duplicate": True}
+    """Describe a network; Podman's are kept apart only where that is asked for, and others do not know the option."""
+    options = {"isolate": "true"}
+    return {"name": name, "driver": "bridge", "labels": dict(labels), "check_duplicate": True, "options": options}
 
 
 def volume(key: Key, name: str, names: Names) -> dict[str, Any]:
@@ -102,12 +105,12 @@ def container(berth: Berth, image: Image, sealed: Mapping[str, str], *, names: N
     return made
 
 
-def run(laid: Mapping[str, Any], name: str) -> dict[str, Any]:
+def run(laid: Mapping[str, Any], name: str, network: str) -> dict[str, Any]:
     """Describe one run of what an inspection of a laid container shows: all of it, under a name of its own."""
     kept = laid["Config"]["Labels"].items()
     labels = {label: value for label, value in kept if label not in (LAID, SCHEDULE)} | {RUN: name}
-    network = laid["HostConfig"]["NetworkMode"]
-    return {**laid["Config"], "Labels": labels, "HostConfig": laid["HostConfig"],
+    host = {name: value for name, value in laid["HostConfig"].items() if name not in _SHOWN}
+    return {**laid["Config"], "Labels": labels, "HostConfig": host | {"NetworkMode": network},
             "NetworkingConfig": {"EndpointsConfig": {network: {}}}}  # fmt: skip
 
 

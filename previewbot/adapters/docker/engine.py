@@ -146,7 +146,9 @@ def explain(error: APIError) -> str:
 
 def is_conflict(error: APIError) -> bool:
     """Whether the engine says that a thing is there already, in use, or on its way out."""
-    return error.response is not None and error.response.status_code in (403, 409)
+    # Podman has no status for a name that is taken.
+    is_taken = "already in use" in str(error.explanation)
+    return is_taken or (error.response is not None and error.response.status_code in (403, 409))
 
 
 def _cause(error: BaseException | None) -> str:

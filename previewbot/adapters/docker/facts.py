@@ -10,9 +10,10 @@ from typing import Any
 from previewbot.adapters.docker.labels import Target
 from previewbot.adapters.docker.limits import MIB
 from previewbot.adapters.exits import exits, killed
+from previewbot.core.blueprint import Kind
 
 LOOPBACK = "127.0.0.1"
-_ALIVE = frozenset({"running", "restarting", "paused"})
+_ALIVE = frozenset({"running", "restarting", "paused", "stopping"})
 _NEVER = "0001-01-01T00:00:00Z"
 """When something started that never did, as the engine writes it."""
 
@@ -107,7 +108,7 @@ def read(found: Mapping[str, Any]) -> Facts:
     state, labels = found["State"], found["Config"].get("Labels") or {}
     return Facts(
         id=found["Id"],
-        status=state["Status"],
+        status=_status(state, Target.read(labels).kind),
         started_at=state["StartedAt"],
         finished_at=state.get("FinishedAt", ""),
         restarts=found.get("RestartCount", 0),
@@ -132,6 +133,14 @@ def laid(listed: Mapping[str, Any]) -> Facts:
         labels=listed["Labels"],
         address=None,
     )
+
+
+def _status(state: Mapping[str, Any], kind: Kind) -> str:
+    """Say as Docker does what Podman calls ``stopped``: it ended, and is cleaned up after or started again soon."""
+    if state["Status"] != "stopped":
+        return str(state["Status"])
+    is_over = not kind.stays and state.get("FinishedAt", "") > state["StartedAt"]
+    return "exited" if is_over else "restarting"
 
 
 def _address(found: Mapping[str, Any], port: int | None) -> Address | None:

@@ -26,7 +26,8 @@ from previewbot.core.ids import Key
 
 Thing = dict[str, Any]
 
-_ALIVE = frozenset({"running", "restarting", "paused"})
+_ALIVE = frozenset({"running", "restarting", "paused", "stopping", "stopped"})
+"""The last two are Podman's: a container that is ending, and one that it has not cleaned up after or started again."""
 _GONE_AFTER = 10.0
 _TRIES = 3
 

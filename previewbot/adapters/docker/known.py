@@ -36,7 +36,7 @@ class Known:
         self._clock = clock
         self._facts: dict[str, tuple[float, Facts]] = {}
         self._odd: set[str] = set()
-        """Containers of which more was heard than their end: of these, nothing is believed without asking."""
+        """Containers that are not what they seem: of these, nothing is believed without asking."""
         self._streams = 0
         self._heard = 0
 
@@ -57,11 +57,11 @@ class Known:
         """Take in what happened to a container."""
         self._heard += 1
         _, facts = self._facts.pop(event.id, (0, None))
-        if event.action == "destroy":
+        if event.action in ("destroy", "remove"):
             self._odd.discard(event.id)
-        elif event.action != "die":
+        elif event.action in ("oom", "pause", "unpause"):
             self._odd.add(event.id)
-        elif facts and facts.is_job and event.exit_code == 0:
+        elif event.action == "die" and facts and facts.is_job and event.exit_code == 0:
             over = replace(facts, status="exited", exit_code=0, finished_at=event.at)
             self._facts[event.id] = (self._clock(), over)
 

@@ -23,8 +23,10 @@ from previewbot.core.ids import Key
 
 _FILTERS = {
     "type": ["container", "network"],
-    "event": ["die", "destroy", "oom", "pause", "unpause"],
+    "event": ["die", "died", "cleanup", "destroy", "remove", "oom", "pause", "unpause"],
 }
+"""Podman is asked for a death as ``died`` and tells it as ``die``, and how it ended is known after the ``cleanup``; a
+destruction is called ``remove``."""
 
 _Mail = Key | Exception | None
 

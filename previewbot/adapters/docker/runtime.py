@@ -235,9 +235,12 @@ class DockerRuntime:
             def begin(client: docker.APIClient) -> dict[str, Any]:
                 seen = client.inspect_container(laid["Id"])
                 called = f"{seen['Name'].lstrip('/')}-{name}"
-                made = self._create(client, called, containers.run(seen, name))
-                for network in seen["NetworkSettings"]["Networks"].keys() - {seen["HostConfig"]["NetworkMode"]}:
-                    membership.connect(client, made, network)
+                networks = list(seen["NetworkSettings"]["Networks"])
+                home = next((each for each in networks if self._names.revision(each) == revision), networks[0])
+                made = self._create(client, called, containers.run(seen, name, home))
+                for network in networks:
+                    if network != home:
+                        membership.connect(client, made, network)
                 if client.inspect_container(made)["State"]["Status"] == "created":
                     client.start(made)
                 begun: dict[str, Any] = client.inspect_container(made)

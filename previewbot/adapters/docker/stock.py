@@ -61,9 +61,9 @@ class Stock:
 
 
 def _tags(image: Mapping[str, Any]) -> Collection[str]:
-    """The names of an image; Podman writes a host before them."""
+    """The names of an image; Podman writes before them where it thinks that they are from."""
     tags = image.get("RepoTags") or ()
-    return {*tags, *(tag.removeprefix("localhost/") for tag in tags)}
+    return {*tags, *(tag.removeprefix(place) for tag in tags for place in ("localhost/", "docker.io/library/"))}
 
 
 def _remove(client: docker.APIClient, image: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from previewbot.adapters.docker.facts import Facts, read
 from previewbot.adapters.docker.labels import Names, Target
 from previewbot.adapters.readable import readable
-from previewbot.core.blueprint import Health
+from previewbot.core.blueprint import Health, Kind
 from previewbot.core.ids import Key
 
 _PUBLISHED = {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
@@ -111,3 +111,25 @@ def test_output_is_shown_without_colours_and_control_characters() -> None:
     assert readable(said, 20) == ("red", "20%", "\ufffdtab\there", "x" * 9000)
     assert readable(b"", 20) == ()
     assert readable(b"a\nb\nc\n", 2) == ("b", "c")
+
+
+@pytest.mark.parametrize(
+    ("kind", "finished", "told"),
+    [
+        (Kind.WEB, "2026-01-02T03:04:06Z", "restarting"),
+        (Kind.JOB, "2026-01-02T03:04:06Z", "exited"),
+        (Kind.JOB, "0001-01-01T00:00:00Z", "restarting"),
+    ],
+)
+def test_what_ended_and_was_not_cleaned_up_after_is_over_only_where_nothing_starts_it_again(
+    kind: Kind, finished: str, told: str
+) -> None:
+    facts = read(
+        {
+            "Id": "c1",
+            "State": {"Status": "stopped", "StartedAt": "2026-01-02T03:04:05Z", "FinishedAt": finished},
+            "NetworkSettings": {"Networks": {}},
+            "Config": {"Labels": Target(None, None, Health(None), kind).labels()},
+        }
+    )
+    assert facts.status == told

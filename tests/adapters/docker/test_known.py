@@ -93,7 +93,7 @@ def test_nothing_but_what_runs_is_kept(known: Known, status: str) -> None:
     assert known.find(LISTED) is None
 
 
-@pytest.mark.parametrize("action", ["die", "oom", "pause", "unpause", "destroy"])
+@pytest.mark.parametrize("action", ["die", "oom", "pause", "unpause", "destroy", "remove", "cleanup"])
 def test_an_event_ends_what_was_known_of_its_container_alone(known: Known, action: str) -> None:
     _keep(known, WEB)
     known.hear(Event("c2", action, AT, 0))
