@@ -44,8 +44,9 @@ class Checkup:
         return f"has a health command that exits with code {code}" if code else None
 
     def _begin(self, client: docker.APIClient) -> str:
-        made = str(client.exec_create(self.id, list(self.command), stdout=False, stderr=False)["Id"])
-        client.exec_start(made, detach=True)
+        # Attached for a moment: of one that nobody was ever attached to, Podman does not tell the end.
+        made = str(client.exec_create(self.id, list(self.command), stderr=False)["Id"])
+        client.exec_start(made, socket=True).close()
         return made
 
     async def _end(self, run: str) -> int | None:

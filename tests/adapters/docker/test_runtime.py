@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import docker
@@ -17,6 +18,7 @@ from previewbot.adapters.docker.engine import Engine
 from previewbot.adapters.docker.labels import Names
 from previewbot.adapters.docker.limits import MIB, Limits
 from previewbot.adapters.docker.runtime import DockerRuntime
+from previewbot.core.blueprint import Health
 from previewbot.core.errors import Refused, Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Instance, InstanceState, Removed, Running, ServiceSpec
@@ -227,6 +229,16 @@ async def test_after_a_restart_of_previewbot_what_was_ready_is_ready_at_first_si
     again = DockerRuntime(engine, instance=instance)
     assert (await again.observe(KEY)).releases == (Running("r1", before),)
     again.close()
+
+
+async def test_a_health_command_may_say_much_that_nobody_reads(
+    docker_runtime: DockerRuntime, digests: Mapping[str, str]
+) -> None:
+    talks = Health(command=("sh", "-c", "yes | head -c 500000; test -e /tmp/up"), timeout=timedelta(seconds=20))
+    rises = ("sh", "-c", "sleep 1; touch /tmp/up; sleep 1000")
+    await docker_runtime.start(release(KEY, "r1", service("worker", rises, health=talks)), digests)
+    (worker,) = await _settled(docker_runtime)
+    assert worker.state is InstanceState.READY
 
 
 async def test_while_events_are_heard_what_runs_is_seen_without_asking_and_its_death_is_seen_all_the_same(
