@@ -20,6 +20,10 @@ from tests.deploy.installed import Installed, installed, relayed
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
+_REST = 2.0
+"""Seconds after which whoever was at work is at rest, and does not take the next delivery's work from its receiver."""
+
+
 async def test_the_whole_story_passes_with_previewbot_as_a_pod(
     cluster: Cluster, previewbot_image: str, tmp_path: Path
 ) -> None:
@@ -102,6 +106,7 @@ async def _open_until_all_work(made: Installed, pods: set[str]) -> list[Pull]:
         assert len(pulls) < 6, made.said()
         pulls.append(await _open(made))
         await _is_served_once(made, pulls[-1])
+        await asyncio.sleep(_REST)
     return pulls
 
 
