@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from previewbot.adapters.docker.facts import LOOPBACK
 from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.labels import (
     EDITION,
@@ -138,7 +139,7 @@ def _host(berth: Berth, volumes: Iterable[str], names: Names, limits: Limits) ->
     }
     if berth.service.port is not None and not berth.is_near:
         # An empty port is any free one; loopback alone, so that nothing but the front door's machine reaches it.
-        made["PortBindings"] = {f"{berth.service.port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
+        made["PortBindings"] = {f"{berth.service.port}/tcp": [{"HostIp": LOOPBACK, "HostPort": ""}]}
     if limits.runtime is not None:
         made["Runtime"] = limits.runtime
     return made

@@ -106,9 +106,10 @@ def _read(moment: str) -> datetime:
 def read(found: Mapping[str, Any]) -> Facts:
     """Read the answer to ``GET /containers/{id}/json`` (Docker Engine API)."""
     state, labels = found["State"], found["Config"].get("Labels") or {}
+    target = Target.read(labels)
     return Facts(
         id=found["Id"],
-        status=_status(state, Target.read(labels).kind),
+        status=_status(state, target.kind),
         started_at=state["StartedAt"],
         finished_at=state.get("FinishedAt", ""),
         restarts=found.get("RestartCount", 0),
@@ -116,7 +117,7 @@ def read(found: Mapping[str, Any]) -> Facts:
         out_of_memory=bool(state.get("OOMKilled")),
         memory=found.get("HostConfig", {}).get("Memory", 0),
         labels=labels,
-        address=_address(found, Target.read(labels).port),
+        address=_address(found, target.port),
     )
 
 
