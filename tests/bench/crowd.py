@@ -23,7 +23,7 @@ from previewbot.adapters.kubernetes import (
     connect,
     watched,
 )
-from previewbot.adapters.kubernetes.api import Request
+from previewbot.adapters.kubernetes.connection import Connection, Request
 from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.adapters.store import open_store
 from previewbot.core.ids import Key
@@ -45,16 +45,16 @@ _PLURALS = {each.plural for each in watched(Options())}
 _REPOSITORY = Repository(7, "acme/shop", 1, "https://github.test/acme/shop.git")
 
 
-class CountedApi(Api):
-    """The real client, which also counts what it asks for: method and kind, watches apart."""
+class Counted(Connection):
+    """The real connection, which also counts what is asked: method and kind, watches apart."""
 
-    def __init__(self, api: Api) -> None:
-        super().__init__(api._client, api.name)
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection._client, connection.name)
         self.calls: Counter[str] = Counter()
 
-    async def _open(self, request: Request) -> aiohttp.ClientResponse:
+    async def open(self, request: Request) -> aiohttp.ClientResponse:
         self.calls["watch" if "watch" in request.query else f"{request.method} {_plural(request.path)}"] += 1
-        return await super()._open(request)
+        return await super().open(request)
 
     @property
     def asked(self) -> int:
@@ -147,7 +147,7 @@ def _tree(number: int) -> Mapping[str, bytes]:
 class Crowd:
     """Everything, and how far it is."""
 
-    api: CountedApi
+    counted: Counted
     mirror: Mirror
     pulls: Pulls
     world: World
@@ -164,7 +164,9 @@ class Crowd:
 async def crowd(kubeconfig: Path, folder: Path, count: int) -> AsyncIterator[Crowd]:
     """Have previewbot work on a cluster for so many pull requests; what it made there is left to the cluster's end."""
     options, clock, bells, turns = Options(), SystemClock(), Bells(), Turns()
-    api, names, source = CountedApi(await connect(kubeconfig)), Names(f"crowd-{count}"), FakeSource()
+    names, source = Names(f"crowd-{count}"), FakeSource()
+    counted = Counted((await connect(kubeconfig)).connection)
+    api = Api(counted)
     mirror, pulls = Mirror(api, names.selector, watched(options)), Pulls(source, count)
 
     async def user_of(_reference: str) -> int | None:
@@ -177,7 +179,7 @@ async def crowd(kubeconfig: Path, folder: Path, count: int) -> AsyncIterator[Cro
         builder, logs = FakeBuilder(clock), LogFiles(folder)
         parts = (hub, source, builder, runtime, front_door, store, logs, clock, Metrics(), FakeSecrets())
         world = World(*parts)
-        made = Crowd(api, mirror, pulls, world, store)
+        made = Crowd(counted, mirror, pulls, world, store)
         reconciler = Reconciler(world, Policy(), bells, turns)
 
         async def reconcile(lease: Lease) -> timedelta | None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from previewbot.adapters.kubernetes import Options, place_of
-from previewbot.adapters.kubernetes.api import Request
+from previewbot.adapters.kubernetes.connection import Request
 from previewbot.adapters.kubernetes.enclosure import namespace
 from previewbot.adapters.kubernetes.kinds import Thing, kind_of
 from previewbot.cli.render import Runtime, documents
@@ -63,7 +63,7 @@ async def _try(rig: Rig, thing: Thing) -> None:
     about = thing["metadata"]
     query = {"fieldManager": "previewbot", "force": "true", "fieldValidation": "Strict", "dryRun": "All"}
     path = kind_of(thing).path(about.get("namespace"), about["name"])
-    assert await rig.api._object(Request("PATCH", path, query=query, body=thing, content=_APPLY))
+    assert await rig.api.connection.object(Request("PATCH", path, query=query, body=thing, content=_APPLY))
 
 
 _APPLY = "application/apply-patch+yaml"

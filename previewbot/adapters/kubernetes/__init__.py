@@ -1,9 +1,10 @@
 """A Kubernetes cluster as the place where environments run: a namespace each.
 
-``login`` opens it, ``api`` talks to it and ``answers`` says what it refuses; ``mirror`` keeps a copy of what is ours.
-``enclosure``, ``handed``, ``workload`` and ``routes`` write manifests, ``room`` says what fits. ``drift``, ``changes``
-and ``losses`` see what somebody changed or took away; ``sights``, ``verdicts``, ``words`` and ``endings`` say what the
-cluster knows. ``runtime`` and ``front_door`` act. ``tunnel`` leads into a pod of others, such as BuildKit's.
+``login`` opens the ``connection``, ``api`` talks over it and ``answers`` says what is refused; ``mirror`` keeps a copy
+of what is ours. ``enclosure``, ``handed``, ``workload`` and ``routes`` write manifests, ``room`` says what fits.
+``drift``, ``changes`` and ``losses`` see what somebody changed or took away; ``sights``, ``verdicts``, ``words`` and
+``endings`` say what the cluster knows. ``runtime`` and ``front_door`` act. ``tunnel`` leads into a pod of others, such
+as BuildKit's.
 """
 
 from previewbot.adapters.kubernetes.api import Api

@@ -14,6 +14,7 @@ from previewbot.core.errors import Refused, Transient
 from previewbot.core.model import Reason
 
 _AGAIN = (429, 500, 502, 503, 504)
+_TAKEN = "AlreadyExists"
 _QUOTA = "exceeded quota"
 _LONGEST = 600
 
@@ -24,6 +25,10 @@ class Stale(Exception):  # noqa: N818 - named by what happens next: list again
 
 class Conflict(Transient):
     """Somebody else was there first."""
+
+
+class Taken(Conflict):
+    """An object of that name is there already."""
 
 
 class Missing(Exception):  # noqa: N818 - named by what it says
@@ -39,7 +44,8 @@ def read_error(status: int, said: bytes, deed: str, *, retry_after: str | None =
         case HTTPStatus.GONE:
             return Stale(message)
         case HTTPStatus.CONFLICT:
-            return Conflict(f"Somebody else was faster when previewbot was about to {deed}: {message}")
+            kind = Taken if _field(said, "reason") == _TAKEN else Conflict
+            return kind(f"Somebody else was faster when previewbot was about to {deed}: {message}")
         case HTTPStatus.UNAUTHORIZED:  # it may be being renewed
             return Transient(f"The cluster does not take previewbot's proof of who it is: {message}")
         case again if again in _AGAIN:
@@ -67,8 +73,15 @@ def remedy(kind: Kind) -> str:
 
 
 def _message(said: bytes) -> str:
-    try:
-        text = str(json.loads(said)["message"])
-    except (ValueError, KeyError, TypeError):
+    text = _field(said, "message")
+    if text is None:
         text = said[:200].decode("utf-8", "replace").strip()
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _field(said: bytes, name: str) -> str | None:
+    """Read one field of a ``Status``; ``None`` where it is no such thing."""
+    try:
+        return str(json.loads(said)[name])
+    except (ValueError, KeyError, TypeError):
+        return None

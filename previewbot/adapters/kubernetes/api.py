@@ -8,38 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Any
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
 
-from previewbot.adapters.kubernetes.answers import Conflict, Missing, Stale, read_error, unknown
+from previewbot.adapters.kubernetes.answers import Conflict, Missing, Stale, Taken, read_error, unknown
+from previewbot.adapters.kubernetes.connection import Connection, Conversation, Request
 from previewbot.adapters.kubernetes.kinds import POD, Kind, Thing, is_ending, kind_of
 from previewbot.adapters.kubernetes.names import MANAGER
 from previewbot.core.errors import Refused, Transient
 
 _APPLY = "application/apply-patch+yaml"
-_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
-_LAST_TURNS = 0.05
-"""Seconds in which aiohttp ends its TLS connections, after it said that they are closed."""
-_CHANNELS = ("v4.channel.k8s.io",)
 _STREAMS = tuple((each, "true") for each in ("stdin", "stdout", "stderr"))
-_HEARTBEAT = 30
-_NO_EXEC = "previewbot's account may not (pods/exec). The chart grants it where config.buildkit.address names the pod."
 _WATCH_SECONDS = 290
 _SILENCE = 120
 """Seconds without even a bookmark (one comes every minute), and a watch counts as cut off."""
 
-Conversation = aiohttp.ClientWebSocketResponse
-"""Messages to and from a command in a pod."""
-
-Renew = Callable[[], Awaitable[bool]]
-"""Gets another proof of who we are, where the cluster did not take the last one; says whether there is one."""
+_PAUSES = (0.02, 0.1, 0.5)
+"""Seconds before a write is tried again that met another one: admission counts a quota up by one write at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,45 +40,33 @@ class Listing:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked of the API server."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: object = None
-    content: str = "application/json"
-    timeout: aiohttp.ClientTimeout = _TIMEOUT
-    deed: str = "answer"
-    """What that means, for people: ``write the Deployment web-1``."""
-
-
 class Api:
-    """One API server, with one pool of connections."""
+    """The objects of one API server."""
 
-    def __init__(self, client: ApiClient, name: str, renew: Renew | None = None) -> None:
-        self._client = client
-        self.name = name
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.name = connection.name
         """Where it is, for people."""
-        self._renew = renew
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
-        await asyncio.sleep(_LAST_TURNS)
+        await self.connection.close()
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Thing | None:
         """Read one object; ``None`` where it is not there."""
         try:
-            return await self._object(Request("GET", kind.path(namespace, name), deed=f"show the {kind.name} {name}"))
+            return await self.connection.object(
+                Request("GET", kind.path(namespace, name), deed=f"show the {kind.name} {name}")
+            )
         except Missing:
             return None
 
     async def list(self, kind: Kind, namespace: str | None = None, **query: str) -> Listing:
         """List objects; queries are ``labelSelector`` and its like."""
         try:
-            found = await self._object(Request("GET", kind.path(namespace), query=query, deed=f"list {kind.plural}"))
+            found = await self.connection.object(
+                Request("GET", kind.path(namespace), query=query, deed=f"list {kind.plural}")
+            )
         except Missing as missing:
             raise unknown(kind) from missing
         head = {"apiVersion": kind.api_version, "kind": kind.name}
@@ -101,7 +79,7 @@ class Api:
         query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
         path, deed = kind.path(about.get("namespace"), about["name"]), f"write the {kind.name} {about['name']}"
         try:
-            return await self._object(Request("PATCH", path, query=query, body=thing, content=_APPLY, deed=deed))
+            return await self._write(Request("PATCH", path, query=query, body=thing, content=_APPLY, deed=deed))
         except Missing as missing:
             told = f"The {kind.name} {about['name']} cannot be written: what it belongs to is gone."
             raise Transient(told) from missing
@@ -112,11 +90,22 @@ class Api:
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
         path, deed = kind.path(about.get("namespace")), f"make the {kind.name} {about['name']}"
         try:
-            return await self._object(Request("POST", path, query=query, body=thing, deed=deed))
-        except Conflict:
+            return await self._write(Request("POST", path, query=query, body=thing, deed=deed))
+        except Taken:
             return None
         except Missing as missing:
             raise unknown(kind) from missing
+
+    async def _write(self, request: Request) -> Thing:
+        """Write an object; who was faster with something else, such as the count of a quota, is let past."""
+        for pause in _PAUSES:
+            try:
+                return await self.connection.object(request)
+            except Taken:
+                raise
+            except Conflict:
+                await asyncio.sleep(pause)
+        return await self.connection.object(request)
 
     async def replace(self, found: Thing, thing: Thing) -> None:
         """Make an object nothing but what a manifest says; one that is gone is left to whoever makes it."""
@@ -126,7 +115,9 @@ class Api:
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
         path, deed = kind.path(about.get("namespace"), about["name"]), f"write the {kind.name} {about['name']}"
         try:
-            await self._object(Request("PUT", path, query=query, body={**thing, "metadata": about}, deed=deed))
+            await self.connection.object(
+                Request("PUT", path, query=query, body={**thing, "metadata": about}, deed=deed)
+            )
         except Missing:
             return
 
@@ -146,7 +137,7 @@ class Api:
             body["gracePeriodSeconds"] = int(grace.total_seconds())
         path, deed = kind.path(about.get("namespace"), about["name"]), f"delete the {kind.name} {about['name']}"
         try:
-            return await self._object(Request("DELETE", path, body=body, deed=deed))
+            return await self.connection.object(Request("DELETE", path, body=body, deed=deed))
         except Missing:
             return None
         except Conflict as conflict:
@@ -164,7 +155,7 @@ class Api:
         """Read the last lines of a container; empty where there are none."""
         query = {"container": container, "tailLines": str(lines), "limitBytes": str(limit)}
         try:
-            return await self._send(Request("GET", POD.path(namespace, pod, "log"), query=query))
+            return await self.connection.send(Request("GET", POD.path(namespace, pod, "log"), query=query))
         except (Transient, Refused, Missing, Stale):
             return b""
 
@@ -173,30 +164,15 @@ class Api:
     ) -> Conversation:
         """Run a command in a pod and talk with it; raises ``Missing`` where there is no such pod that runs."""
         query = [("command", each) for each in command] + [("container", each) for each in (container,) if each]
-        path = POD.path(namespace, pod, "exec")
-        for is_last in (False, True):
-            prepared = await self._client.param_serialize(
-                "GET", path, query_params=[*query, *_STREAMS], auth_settings=["BearerToken"]
-            )
-            client = self._client.rest_client
-            client.pool_manager = client.pool_manager or client._create_pool_manager()  # noqa: SLF001 - as it does itself
-            try:
-                return await client.pool_manager.ws_connect(
-                    prepared[1], headers=prepared[2], protocols=_CHANNELS, heartbeat=_HEARTBEAT, max_msg_size=0
-                )
-            except aiohttp.WSServerHandshakeError as error:
-                if error.status == HTTPStatus.UNAUTHORIZED and not is_last and self._renew and await self._renew():
-                    continue
-                said = _NO_EXEC if error.status == HTTPStatus.FORBIDDEN else ""
-                raise read_error(error.status, said.encode(), f"run {command[0]} in the pod {pod}") from error
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise self._away(error) from error
-        raise AssertionError
+        deed = f"run {command[0]} in the pod {pod}"
+        return await self.connection.converse(
+            Request("GET", POD.path(namespace, pod, "exec"), deed=deed), [*query, *_STREAMS]
+        )
 
     async def version(self) -> str:
         """Say what it runs."""
         try:
-            found = await self._object(Request("GET", "/version", deed="tell its version"))
+            found = await self.connection.object(Request("GET", "/version", deed="tell its version"))
         except Missing:
             found = {}
         return str(found.get("gitVersion", "of an unknown version"))
@@ -205,7 +181,9 @@ class Api:
         """Ask whether there are things of a kind at all."""
         group = f"/apis/{kind.group}" if kind.group else "/api"
         try:
-            found = await self._object(Request("GET", f"{group}/{kind.version}", deed="tell which kinds it knows"))
+            found = await self.connection.object(
+                Request("GET", f"{group}/{kind.version}", deed="tell which kinds it knows")
+            )
         except Missing:
             return False
         return any(each.get("name") == kind.plural for each in found.get("resources") or ())
@@ -220,7 +198,7 @@ class Api:
         }
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         try:
-            found = await self._object(Request("POST", path, body=body, deed="tell what previewbot may do"))
+            found = await self.connection.object(Request("POST", path, body=body, deed="tell what previewbot may do"))
         except Missing:
             return False
         return bool(found.get("status", {}).get("allowed"))
@@ -242,7 +220,9 @@ class Api:
         timeout = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, sock_connect=5, sock_read=_SILENCE)
         deed = f"tell what becomes of {kind.plural}"
         try:
-            response = await self._open(Request("GET", kind.path(namespace), query=query, timeout=timeout, deed=deed))
+            response = await self.connection.open(
+                Request("GET", kind.path(namespace), query=query, timeout=timeout, deed=deed)
+            )
         except Missing as missing:
             raise unknown(kind) from missing
         try:
@@ -256,52 +236,6 @@ class Api:
             return  # cut off: the next watch goes on from where this one was
         finally:
             _abort(response)
-
-    async def _object(self, request: Request) -> Thing:
-        try:
-            read: Thing = json.loads(await self._send(request))
-        except ValueError as error:
-            raise Transient(f"The cluster's API at {self.name} answers nonsense.") from error
-        return read
-
-    async def _send(self, request: Request) -> bytes:
-        response = await self._open(request)
-        try:
-            return await response.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise self._away(error) from error
-
-    async def _open(self, request: Request) -> aiohttp.ClientResponse:
-        response = await self._ask(request)
-        if response.status == HTTPStatus.UNAUTHORIZED and self._renew and await self._renew():
-            response.release()
-            response = await self._ask(request)
-        if response.status < HTTPStatus.BAD_REQUEST:
-            return response
-        try:
-            said = await response.read()
-        except (aiohttp.ClientError, TimeoutError):
-            said = b""
-        raise read_error(response.status, said, request.deed, retry_after=response.headers.get("Retry-After"))
-
-    async def _ask(self, request: Request) -> aiohttp.ClientResponse:
-        try:
-            prepared = await self._client.param_serialize(
-                request.method,
-                request.path,
-                query_params=list(request.query.items()),
-                header_params={"Accept": "application/json", "Content-Type": request.content},
-                body=request.body,
-                auth_settings=["BearerToken"],
-            )
-            answer = await self._client.call_api(*prepared, _request_timeout=request.timeout)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._away(error) from error
-        response: aiohttp.ClientResponse = answer.response
-        return response
-
-    def _away(self, error: Exception) -> Transient:
-        return Transient(f"The cluster's API at {self.name} does not answer ({type(error).__name__}).")
 
 
 def _told(status: Thing, kind: Kind, deed: str) -> Exception:

@@ -20,6 +20,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from previewbot.adapters.kubernetes.api import Api
+from previewbot.adapters.kubernetes.connection import Connection
 from previewbot.core.errors import Refused
 from previewbot.core.model import Reason
 
@@ -66,7 +67,7 @@ def _is_pod() -> bool:
 
 def _opened(client: ApiClient, configuration: Configuration, renew: Callable[[], Awaitable[bool]] | None = None) -> Api:
     client.user_agent = "previewbot"
-    return Api(client, configuration.host, renew)
+    return Api(Connection(client, configuration.host, renew))
 
 
 class Login:

@@ -18,7 +18,8 @@ from pathlib import Path
 import aiohttp
 
 from previewbot.adapters.kubernetes.answers import Missing
-from previewbot.adapters.kubernetes.api import Api, Conversation
+from previewbot.adapters.kubernetes.api import Api
+from previewbot.adapters.kubernetes.connection import Conversation
 from previewbot.core.errors import Refused, Transient
 
 _IN, _OUT, _ERROR, _END = 0, 1, 2, 3

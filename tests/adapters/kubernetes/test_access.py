@@ -95,10 +95,10 @@ async def _ask(api: Api, method: str, path: str, body: Any = None) -> tuple[int,
     """``MERGE`` is a PATCH whose body is merged."""
     content = "application/merge-patch+json" if method == "MERGE" else "application/json"
     method = method.replace("MERGE", "PATCH")
-    prepared = await api._client.param_serialize(
+    prepared = await api.connection._client.param_serialize(
         method, path, header_params={"Content-Type": content}, body=body, auth_settings=["BearerToken"]
     )
-    answer = await api._client.call_api(*prepared)
+    answer = await api.connection._client.call_api(*prepared)
     return answer.status, (await answer.read()).decode("utf-8", "replace")
 
 
@@ -315,7 +315,7 @@ async def test_every_way_out_is_refused_by_the_api_server(confined: Rig) -> None
 
 async def test_nobody_is_impersonated(account: Account) -> None:
     api = await connect(account.kubeconfig)
-    api._client.set_default_header("Impersonate-User", "system:admin")
+    api.connection._client.set_default_header("Impersonate-User", "system:admin")
     try:
         status, said = await _ask(api, "GET", "/api/v1/namespaces")
     finally:

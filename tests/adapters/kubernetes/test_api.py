@@ -168,6 +168,43 @@ async def test_what_is_ending_already_needs_no_second_deletion(api_server: Serve
     assert await api.delete(WEB) == ending
 
 
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+RACE = 'Operation cannot be fulfilled on resourcequotas "preview": the object has been modified'
+
+
+def _busy(method: str, times: int) -> Callable[[web.Request], Answer | None]:
+    """Writes that meet the count of a quota so often, and then succeed."""
+    met = iter(range(times))
+
+    def rule(request: web.Request) -> Answer | None:
+        if request.method != method:
+            return None
+        return (409, {"reason": "Conflict", "message": RACE}) if next(met, None) is not None else (200, WEB)
+
+    return rule
+
+
+async def test_a_write_that_meets_another_ones_count_of_a_quota_is_tried_again(api_server: Server, api: Api) -> None:
+    api_server.rule = _busy("PATCH", 2)
+    assert await api.apply(WEB) == WEB
+    api_server.rule = _busy("POST", 2)
+    assert await api.create(WEB) == WEB, "it was not there: nobody may take that for a name that is taken"
+
+
+async def test_a_write_that_always_meets_others_is_told_of(api_server: Server, api: Api) -> None:
+    api_server.rule = _busy("PATCH", 99)
+    with pytest.raises(Conflict, match="Somebody else was faster"):
+        await api.apply(WEB)
+    assert len(api_server.calls) == 4
+
+
+async def test_a_name_that_is_taken_is_asked_for_once(api_server: Server, api: Api) -> None:
+    api_server.rule = lambda _: (409, {"reason": "AlreadyExists", "message": 'deployments "web-1" already exists'})
+    assert await api.create(WEB) is None
+    assert len(api_server.calls) == 1
+
+
 # --- what is said -----------------------------------------------------------------------------------------------------
 
 

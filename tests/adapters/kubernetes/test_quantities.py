@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from previewbot.adapters.kubernetes import connect
-from previewbot.adapters.kubernetes.api import Request
+from previewbot.adapters.kubernetes.connection import Request
 from previewbot.adapters.kubernetes.kinds import QUOTA
 from tests.core.test_quantity import KEPT
 
@@ -22,7 +22,9 @@ async def test_every_amount_stays_as_it_was_read(kubeconfig: Path) -> None:
         for written in (each for each in KEPT.values() if not each.startswith("-")):
             quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "amount"}}
             body = {**quota, "spec": {"hard": {"limits.memory": written}}}
-            made = await api._object(Request("POST", QUOTA.path("default"), query={"dryRun": "All"}, body=body))
+            made = await api.connection.object(
+                Request("POST", QUOTA.path("default"), query={"dryRun": "All"}, body=body)
+            )
             told[written] = made["spec"]["hard"]["limits.memory"]
     finally:
         await api.close()
