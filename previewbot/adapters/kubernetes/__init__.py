@@ -3,8 +3,8 @@
 ``login`` opens the ``connection``, ``api`` talks over it and ``answers`` says what is refused; ``mirror`` keeps a copy
 of what is ours. ``enclosure``, ``handed``, ``workload`` and ``routes`` write manifests, ``room`` says what fits.
 ``drift``, ``changes`` and ``losses`` see what somebody changed or took away; ``sights``, ``verdicts``, ``words`` and
-``endings`` say what the cluster knows. ``runtime`` and ``front_door`` act. ``tunnel`` leads into a pod of others, such
-as BuildKit's.
+``endings`` say what the cluster knows. ``runtime`` and ``front_door`` act, with ``homes`` to make namespaces and
+``removals`` to take things away. ``tunnel`` leads into a pod of others, such as BuildKit's.
 """
 
 from previewbot.adapters.kubernetes.api import Api

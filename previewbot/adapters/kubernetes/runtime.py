@@ -1,22 +1,22 @@
 """Running releases in a cluster: a namespace for every environment, fenced in before any program is in it.
 
 Looking costs no request (see ``mirror``); every write is an apply of a whole manifest, left out where the object is
-already just that. A namespace that does not carry our labels with the environment's key is never touched. Inside one
-that does, the names are ours: whatever else has one is written over, and only what carries our labels is deleted.
+already just that. In a namespace that carries our labels with the environment's key the names are ours: whatever else
+has one is written over, and only what carries our labels is deleted. The others are never touched (see ``homes``).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from weakref import WeakValueDictionary
 
-from previewbot.adapters.kubernetes import drift, enclosure, handed, room, routes, workload
+from previewbot.adapters.kubernetes import drift, enclosure, room, routes, workload
 from previewbot.adapters.kubernetes.api import Api
 from previewbot.adapters.kubernetes.changes import Changes
 from previewbot.adapters.kubernetes.endings import ending
+from previewbot.adapters.kubernetes.homes import Homes
 from previewbot.adapters.kubernetes.kinds import (
     CLAIM,
     DEPLOYMENT,
@@ -31,30 +31,23 @@ from previewbot.adapters.kubernetes.kinds import (
     is_ending,
 )
 from previewbot.adapters.kubernetes.losses import Losses
-from previewbot.adapters.kubernetes.marks import berth_of, claims_of, run_of, volume_of
+from previewbot.adapters.kubernetes.marks import berth_of, run_of, volume_of
 from previewbot.adapters.kubernetes.mirror import Mirror
 from previewbot.adapters.kubernetes.names import RUN, Names
 from previewbot.adapters.kubernetes.options import Options
 from previewbot.adapters.kubernetes.place import Handed, Place
+from previewbot.adapters.kubernetes.removals import Removals
 from previewbot.adapters.kubernetes.sights import Sights
 from previewbot.adapters.kubernetes.workload import CONTAINER, Berth, Program
 from previewbot.adapters.kubernetes.writer import Writer
 from previewbot.adapters.readable import readable, whole
 from previewbot.adapters.together import every
-from previewbot.core.errors import Refused, Transient
+from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
-from previewbot.core.model import (
-    Observed,
-    Reason,
-    ReleaseSpec,
-    Removed,
-    ServiceSpec,
-)
+from previewbot.core.model import Observed, Reason, ReleaseSpec, Removed, ServiceSpec
 from previewbot.ports import Clock, Sealed
 
 _WATCHED: Sequence[Kind] = (NAMESPACE, *enclosure.KINDS, SERVICE, CLAIM, DEPLOYMENT, JOB, POD, REACH)
-_LAST_WORDS = timedelta(seconds=1)
-"""How long a program may take to end when its whole environment goes."""
 _OUTPUT_LIMIT = 1024**2
 
 UserOf = Callable[[str], Awaitable[int | None]]
@@ -84,16 +77,16 @@ class KubernetesRuntime:
         self._api = api
         self._mirror = mirror
         self._writer = Writer(api, mirror)
-        self._names = names
+        self._homes = Homes(self._writer, names, options, handed)
+        self._removals = Removals(self._writer)
         self._options = options
         self._user_of = user_of
         self._clock = clock
-        self._handed = handed
         self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         self._looks: dict[Key, asyncio.TimerHandle] = {}
         self._losses = Losses()
         self._sights = Sights(mirror, options.patience, self._losses)
-        self._changes = Changes(mirror, self._place)
+        self._changes = Changes(mirror, self._homes.place)
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
@@ -169,7 +162,7 @@ class KubernetesRuntime:
         """See ``Runtime.prepare``."""
         await self._mirror.ready()
         async with self._lock(key):
-            await self._enclose(key)
+            await self._homes.enclose(key)
 
     async def start(
         self,
@@ -184,7 +177,7 @@ class KubernetesRuntime:
         await self._mirror.ready()
         wanted = [each for each in release.services if services is None or each.name in services]
         async with self._lock(release.key):
-            place = await self._enclose(release.key)
+            place = await self._homes.enclose(release.key)
             siblings = await self._addresses(place, release)
             await every(self._claim(place, each) for each in sorted(release.volumes))
             images = {each.name: digests.get(each.image) if each.build else each.image for each in wanted}
@@ -235,50 +228,6 @@ class KubernetesRuntime:
         made = await every(self._writer.apply(workload.service(each)) for each in berths)
         return {spec.name: found["spec"]["clusterIP"] for spec, found in zip(specs, made, strict=True)}
 
-    async def _enclose(self, key: Key) -> Place:
-        """Make the namespace and its fence, or mend them."""
-        if not self._mirror.api_server():
-            raise Transient("The cluster does not say where its own API is (EndpointSlice kubernetes in default).")
-        place = self._place(key, self._mirror.home(key) or await self._create(key))
-        fence = enclosure.enclosure(place)
-        given = handed.secrets(place, self._mirror.find(NAMESPACE, "", place.namespace))
-        # Never watched nor read back: previewbot needs no right to read secrets.
-        writes = (self._api.apply(each) for each in given)
-        await every([*writes, *(self._writer.apply(each) for each in fence)])
-        await every(self._writer.delete(each) for each in self._strays(place, fence))
-        # Sealed last: a namespace with a seal is one whose fence was closed once, and which has what its marks say.
-        await self._writer.apply(enclosure.namespace(place))
-        return place
-
-    def _place(self, key: Key, namespace: str) -> Place:
-        return Place(self._names, key, namespace, self._options, self._mirror.api_server(), self._handed())
-
-    def _strays(self, place: Place, fence: Sequence[Thing]) -> Sequence[Thing]:
-        """What an older previewbot put around the programs and this one does not."""
-        wanted = {(each["kind"], each["metadata"]["name"]) for each in fence}
-        found = [thing for kind in enclosure.KINDS for thing in self._mirror.of(kind, place.namespace)]
-        return [each for each in found if (each["kind"], each["metadata"]["name"]) not in wanted]
-
-    async def _create(self, key: Key) -> str:
-        """Make a namespace of a name that nobody has, or take one of ours that was made meanwhile; returns its name."""
-        for name in self._names.namespaces(key):
-            made = await self._api.create(enclosure.namespace(replace(self._place(key, name), handed=Handed())))
-            if made is None:
-                found = await self._api.get(NAMESPACE, None, name)
-                if found and not is_ending(found) and self._owns(found, key):
-                    made = found
-            if made:
-                self._mirror.note(made)
-                return name
-        raise Refused(
-            Reason.RUNTIME_REFUSED,
-            f"All names that the namespace of {key} may have are taken by namespaces that are not previewbot's "
-            "or that the cluster cannot finish deleting; none was touched.",
-        )
-
-    def _owns(self, thing: Thing, key: Key) -> bool:
-        return self._names.labels(key).items() <= (thing["metadata"].get("labels") or {}).items()
-
     async def run(self, key: Key, revision: str, service: str, name: str) -> None:
         """See ``Runtime.run``: what is laid is a suspended job, and each run is a copy of it."""
         await self._mirror.ready()
@@ -290,7 +239,7 @@ class KubernetesRuntime:
             )
             if home is None or laid is None:
                 raise Refused(Reason.RUNTIME_REFUSED, f"{service} is not there to be run.")
-            made = workload.run(self._place(key, home), laid, name)
+            made = workload.run(self._homes.place(key, home), laid, name)
             if self._mirror.find(JOB, home, made["metadata"]["name"]) is None:
                 self._mirror.note(await self._api.apply(made))
 
@@ -308,68 +257,19 @@ class KubernetesRuntime:
         """See ``Runtime.remove``."""
         await self._mirror.ready()
         async with self._lock(key):
-            name = self._mirror.home(key)
-            if name is None:
-                return Removed()
-            pods = self._living(name, revision)
-            gone = [
-                each
-                for kind in (DEPLOYMENT, JOB, SERVICE)
-                for each in self._mirror.of(kind, name)
-                if berth_of(each)[0] == revision
-            ]
-            deleted = await every(self._writer.delete(each) for each in gone)
-            return Removed(containers=pods if any(deleted) else 0)
+            return await self._removals.remove(key, revision)
 
     async def remove_volumes(self, key: Key, names: Collection[str]) -> Removed:
         """See ``Runtime.remove_volumes``."""
         await self._mirror.ready()
         async with self._lock(key):
-            home = self._mirror.home(key)
-            if home is None:
-                return Removed()
-            found = [each for each in self._mirror.of(CLAIM, home) if volume_of(each) in names]
-            used = {name for pod in self._mirror.of(POD, home) for name in claims_of(pod)}
-            if any(each["metadata"]["name"] in used for each in found):
-                # The cluster would wait for its users to end, and then there is no way back.
-                raise Transient("A volume is still in use.")
-            return Removed(volumes=sum(await every(self._writer.delete(each) for each in found)))
+            return await self._removals.remove_volumes(key, names)
 
     async def delete(self, key: Key) -> Removed:
         """See ``Runtime.delete``: asks for the end of the namespace; until then the environment is ending."""
         await self._mirror.ready()
         async with self._lock(key):
-            removed = Removed()
-            for namespace in self._mirror.living(key):
-                name = namespace["metadata"]["name"]
-                programs = self._living(name)
-                await self._hurry(name)
-                answer = await self._api.delete(namespace)
-                if answer:
-                    removed += Removed(containers=programs, namespaces=1)
-                if answer and answer["kind"] == NAMESPACE.name:
-                    self._mirror.note(answer)
-                else:
-                    await self._refresh(namespace)
-            return removed
-
-    async def _hurry(self, namespace: str) -> None:
-        """End the programs first, and soon: left to the end of its namespace, each would have its whole time twice."""
-        await every(self._api.delete(each) for each in self._mirror.of(DEPLOYMENT, namespace))
-        pods = [each for each in self._mirror.of(POD, namespace) if not is_ending(each)]
-        await every(self._api.delete(each, grace=_LAST_WORDS) for each in pods)
-
-    def _living(self, namespace: str, revision: str | None = None) -> int:
-        """Count the programs that run or are about to."""
-        found = (each for each in self._mirror.of(DEPLOYMENT, namespace) if revision in (None, berth_of(each)[0]))
-        return sum(int(each["spec"].get("replicas", 1)) for each in found)
-
-    async def _refresh(self, namespace: Thing) -> None:
-        found = await self._api.get(NAMESPACE, None, namespace["metadata"]["name"])
-        if found and found["metadata"]["uid"] == namespace["metadata"]["uid"]:
-            self._mirror.note(found)
-        else:
-            self._mirror.bury(namespace)
+            return await self._removals.delete(key)
 
     def close(self) -> None:
         """Stop waking; what runs goes on running."""
