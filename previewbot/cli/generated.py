@@ -1,4 +1,4 @@
-"""Who says that a secret of an app is made by previewbot: such a one is not set, and a command says so."""
+"""Secrets that previewbot makes, one for each environment: who says that one is, and making another one."""
 
 # Heavy things are imported where they are needed, so that `--help` answers at once.
 # ruff: noqa: PLC0415
@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from previewbot.cli.console import parse_file
+from previewbot.core.errors import Refused, Transient
 
 if TYPE_CHECKING:
+    from previewbot.core.secrets import SecretName
+    from previewbot.ports import Secrets
     from previewbot.settings import Settings
 
-ANOTHER = "For another one, close the pull request and reopen it; to set it yourself, take `generate` out first."
+ANOTHER = (
+    "For another one: previewbot secrets rotate APP NAME --environment OWNER/REPO#NUMBER; "
+    "to set it yourself, take `generate` out first."
+)
 """What to do about one that is made."""
 
 
@@ -34,8 +40,6 @@ def in_blueprint(file: Path, app: str, name: str) -> str | None:
 
 def in_previews(settings: Settings, app: str, name: str) -> str | None:
     """A preview for which one was made, where the database is at hand and tells of any."""
-    from previewbot.core.errors import Refused, Transient
-
     folder = settings.storage.folder.absolute()
     if not settings.storage.database_url and not (folder / "previewbot.db").exists():
         return None
@@ -57,3 +61,21 @@ async def _look(settings: Settings, app: str, name: str) -> str | None:
             if any(seal.own and seal.name == wanted for each in served for seal in each.seals):
                 return f"{record.repository_name}#{record.key.number} runs with one that was made for it alone."
     return None
+
+
+async def renew(settings: Settings, secrets: Secrets, app: str, name: SecretName, *, environment: str) -> None:
+    """Make another secret for one environment, as long as the last; ``Refused`` where none was made for it."""
+    from previewbot.adapters.store import open_store
+    from previewbot.cli import environments
+    from previewbot.core.secrets import Scope
+    from previewbot.engine import vault
+
+    async with open_store(settings.database_url, exclusive=False) as store:
+        record = await environments.find(store, environment)
+    if record.app != app:
+        raise Refused("environment", f"{environment} is of {record.app or 'no app yet'}, not of {app}.")
+    own = Scope.own(record.key)
+    last = (await secrets.values(own, {name})).get(name)
+    if last is None:
+        raise Refused("secret", f"No {name.name} was made for {environment}: its blueprint has no `generate` for it.")
+    await secrets.put(own, name, vault.generate(len(last.text)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,9 +11,10 @@ from previewbot.adapters.git import GitSource
 from previewbot.adapters.local import LogFiles, SystemClock
 from previewbot.adapters.store import open_store
 from previewbot.app import hub_of, open_secrets
+from previewbot.cli import environments
 from previewbot.core.errors import Refused
 from previewbot.core.ids import Key
-from previewbot.core.model import InstanceState, Record, Run
+from previewbot.core.model import InstanceState, Run
 from previewbot.core.situation import Held, held, serving
 from previewbot.engine import output
 from previewbot.places import Tools, open_place
@@ -24,7 +24,6 @@ from previewbot.settings import Settings
 _LINES = 1000
 _PAUSE = 0.2
 _REASON = "job"
-_NAME = re.compile(r"(?P<repository>[^/#\s]+/[^/#\s]+)#(?P<number>[1-9][0-9]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Jobs:
 
     async def run(self, environment: str, service: str) -> Ended:
         """See ``run_job``."""
-        key, began = (await self._find(environment)).key, self.clock.now()
+        key, began = (await environments.find(self.records, environment)).key, self.clock.now()
         # What it knows is looked up before it runs: until it is over, its release may be replaced, and forgotten.
         revision, knows = await self._serving(key, service)
         begun = Run(service, f"{began:%Y%m%d%H%M%S}", InstanceState.STARTING)
@@ -70,15 +69,6 @@ class Jobs:
         await self.runtime.end_run(key, revision, service, begun.name)
         shown = await output.hide(self.secrets, knows, {service: said})
         return Ended(run, shown[service], self.clock.now() - began)
-
-    async def _find(self, environment: str) -> Record:
-        found = _NAME.fullmatch(environment)
-        if not found:
-            raise Refused(_REASON, f"`{environment}` is no pull request: write it like acme/shop#42.")
-        for each in await self.records.records():
-            if each.repository_name == found["repository"] and each.key.number == int(found["number"]):
-                return each
-        raise Refused(_REASON, f"{environment} has no environment; `previewbot list` shows those that there are.")
 
     async def _serving(self, key: Key, service: str) -> tuple[str, Held]:
         """The revision that serves, if the job is laid with it, and the secrets that its programs may know."""

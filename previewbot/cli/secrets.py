@@ -60,17 +60,33 @@ def rotate(  # noqa: PLR0917 - the signature is the command line's
     name: Name,
     extra: Extra = None,
     generate: Annotated[int | None, typer.Option(min=8, max=4096, help="Make one of so many characters.")] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Make another one for this pull request alone: OWNER/REPO#NUMBER.")
+    ] = None,
     kind: Kind = PREVIEW,
     service: Service = None,
     config: Config = CONFIG,
     file: File = FILE,
 ) -> None:
-    """Replace a secret that is set already, by what is on standard input or by one that is made."""
+    """Replace a secret that is set already, by what is on standard input or by one that is made.
+
+    With `--environment`, replace one that previewbot made for a pull request (`generate` in its blueprint).
+    """
     from previewbot.core.secrets import Scope
     from previewbot.engine import vault
 
     _no_value(extra)
     wanted, settings = _name(service, name), load(config)
+    if environment is not None:
+        if generate or service or kind != PREVIEW:
+            fail(
+                "What is made for one pull request is as long as the last, and for all of its services.",
+                "--environment goes with neither --generate, --service nor another --kind.",
+                f"previewbot secrets rotate {app} {name} --environment {environment}",
+                code=2,
+            )
+        _renew(settings, app, wanted, environment)
+        return
     _not_made(generated.in_blueprint(file, app, name), app, name)
 
     async def is_set(settings: Settings) -> bool:
@@ -170,6 +186,21 @@ async def _look(store: Secrets, blueprint: Blueprint, kind: str) -> list[dict[st
         why = "made by previewbot" if stray.name in made else "no service here asks for it"
         rows.append({"environment": kind, "service": stray.owner, "name": stray.name, "state": f"set in vain: {why}"})
     return rows
+
+
+def _renew(settings: Settings, app: str, name: SecretName, environment: str) -> None:
+    from previewbot.core.errors import Refused
+
+    async def run(opened: Settings) -> str | None:
+        try:
+            await generated.renew(opened, _store(opened), app, name, environment=environment)
+        except Refused as refused:
+            return refused.message
+        return None
+
+    if why := guard(run, settings, of=SECRETS):
+        fail(f"{name.name} of {environment} is as it was.", why, "previewbot list")
+    say(f"{name.name} of {environment} is rotated. It arrives with the next push or `/redeploy`, if not before.")
 
 
 def _write(settings: Settings, app: str, kind: str, name: SecretName, value: Value) -> None:  # noqa: PLR0917 - one call

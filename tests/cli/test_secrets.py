@@ -14,9 +14,12 @@ import pytest
 
 from previewbot.adapters.aws import Account
 from previewbot.adapters.store import open_store
+from previewbot.app import open_secrets
 from previewbot.core.ids import Key
 from previewbot.core.model import Record, ReleaseRecord, ReleaseState
-from previewbot.core.secrets import SHARED, Seal, SecretName
+from previewbot.core.secrets import SHARED, Scope, Seal, SecretName
+from previewbot.ports import Secrets, Value
+from previewbot.settings import load
 from tests.fixtures.command import Done, run, start
 
 _CONFIG = """\
@@ -117,7 +120,7 @@ def test_what_previewbot_makes_is_not_set_by_anybody_and_the_blueprint_that_says
     first, why, fix = done.stderr.splitlines()
     assert first == "SESSION_KEY of shop is made by previewbot, and nobody sets it."
     assert "previewbot.yaml says `generate: 32`: each environment gets one of its own." in why
-    assert "close the pull request and reopen it" in fix
+    assert "previewbot secrets rotate APP NAME --environment OWNER/REPO#NUMBER" in fix
     assert "take `generate` out first" in fix
     kept = tmp_path / "state" / "secrets.json"
     assert not kept.exists() or json.loads(kept.read_text())["secrets"] == {}
@@ -146,6 +149,56 @@ def test_where_no_blueprint_is_at_hand_the_previews_tell_what_is_made(tmp_path: 
     assert done.returncode == 0, "the blueprint may be about to change"
     assert "what you set is not asked for" in done.stderr
     assert not secrets("set", "shop", "STRIPE_KEY", *elsewhere, folder=tmp_path, given="hunter2").stderr
+
+
+_OWN, _MADE = Scope.own(Key(7, 42)), SecretName(SHARED, "SESSION_KEY")
+
+
+def _local(folder: Path) -> Secrets:
+    return open_secrets(load(folder / "config.yaml"))
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("inside")
+def test_what_was_made_for_a_preview_is_made_anew_on_demand_and_is_as_long(tmp_path: Path) -> None:
+    asyncio.run(_remember(tmp_path))
+    secrets("list", "shop", folder=tmp_path)
+    first = asyncio.run(_local(tmp_path).put(_OWN, _MADE, Value("a" * 24)))
+    done = secrets("rotate", "shop", "SESSION_KEY", "--environment", "acme/shop#42", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("SESSION_KEY of acme/shop#42 is rotated. It arrives with the next push")
+    assert asyncio.run(_local(tmp_path).versions(_OWN, {_MADE})) != {_MADE: first}
+    made = asyncio.run(_local(tmp_path).values(_OWN, {_MADE}))[_MADE].text
+    assert len(made) == 24
+    assert made != "a" * 24
+    assert made not in done.stdout
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize(
+    ("arguments", "told", "code"),
+    [
+        (("shop", "SESSION_KEY", "--environment", "42"), "`42` is no pull request", 1),
+        (("shop", "SESSION_KEY", "--environment", "acme/shop#7"), "acme/shop#7 has no environment", 1),
+        (("shelf", "SESSION_KEY", "--environment", "acme/shop#42"), "acme/shop#42 is of shop, not of shelf.", 1),
+        (("shop", "STRIPE_KEY", "--environment", "acme/shop#42"), "No STRIPE_KEY was made for acme/shop#42", 1),
+        (("shop", "SESSION_KEY", "--environment", "acme/shop#42", "--generate", "9"), "--environment goes with", 2),
+        (("shop", "SESSION_KEY", "--environment", "acme/shop#42", "--service", "web"), "--environment goes with", 2),
+        (("shop", "SESSION_KEY", "--environment", "acme/shop#42", "--kind", "staging"), "--environment goes with", 2),
+    ],
+)
+def test_nothing_is_made_anew_for_a_preview_that_has_no_such_secret(
+    tmp_path: Path, arguments: tuple[str, ...], told: str, code: int
+) -> None:
+    asyncio.run(_remember(tmp_path))
+    done = secrets("rotate", *arguments, folder=tmp_path)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert not asyncio.run(_local(tmp_path).versions(_OWN))
 
 
 def test_the_check_shows_what_is_set_in_vain(tmp_path: Path) -> None:

@@ -191,6 +191,15 @@ async def test_a_rotated_secret_arrives_at_once_by_redeploy(city: Town) -> None:
     assert "**Preview is ready**" in city.comment(pull)
 
 
+async def test_another_generated_secret_arrives_by_redeploy_and_leaves_the_data_alone(city: Town) -> None:
+    pull = await city.open(files={"previewbot.yaml": STACK})
+    before, volumes = await _told(city, pull, "web"), (await city.observed(pull)).volumes
+    await city.secrets.put(Scope.own(city.key(pull)), SecretName(SHARED, "SESSION_KEY"), Value("made-anew"))
+    await city.say(pull, "alice", "/redeploy")
+    assert await _told(city, pull, "web") == {**before, "SESSION_KEY": "made-anew"}
+    assert (await city.observed(pull)).volumes == volumes
+
+
 async def test_no_preview_ever_asks_for_anything_but_the_preview_scope_and_its_own(city: Town) -> None:
     city.secrets.asked.clear()
     pull = await city.open(files={"previewbot.yaml": _EVERY_WAY})
