@@ -16,6 +16,7 @@ Urls = Mapping[str, str]
 """Service name to URL."""
 ARGUMENT = "PREVIEWBOT_ARGUMENT_"
 COMMIT = "PREVIEWBOT_COMMIT"
+PORT = "PORT"
 """The commit that a service was started for: the same program goes on running over the pushes that do not touch it."""
 
 
@@ -125,5 +126,10 @@ class Filling:
         if main:
             told["PREVIEWBOT_URL"] = main
         if service.port:
-            told["PORT"] = str(service.port)
+            told[PORT] = str(service.port)
         return told
+
+
+def is_own(name: str) -> bool:
+    """Whether it is one of the variables that previewbot gives by itself."""
+    return name == PORT or name.startswith("PREVIEWBOT")

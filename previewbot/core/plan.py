@@ -39,6 +39,7 @@ from previewbot.core.removal import removal
 from previewbot.core.retirement import retire
 from previewbot.core.situation import Situation
 from previewbot.core.table import has_failed, line
+from previewbot.core.untold import untold
 
 STARTING_LOOK = timedelta(seconds=3)
 """When to look again at a start: it is then worth telling people about."""
@@ -180,7 +181,7 @@ def _release(situation: Situation, release: ReleaseSpec) -> Plan:
         and remembered.state is ReleaseState.FAILED
         and (running or not retry.is_due(remembered, situation.now))
     ):
-        return Plan((), _failed(situation, remembered), retry.pause(remembered, situation.now))
+        return Plan((), _failed(situation, release, remembered), retry.pause(remembered, situation.now))
     served = remembered is not None and remembered.state is ReleaseState.SERVING
     broken = next((each for each in running.instances if each.state is InstanceState.FAILED), None) if running else None
     if broken and not served:
@@ -207,7 +208,7 @@ def _quietly(situation: Situation, release: ReleaseSpec) -> Situation:
 def _starting(situation: Situation, release: ReleaseSpec) -> Status:
     remembered = situation.remembered(release.revision)
     if remembered and (retry.is_under_way(remembered) or remembered.state is ReleaseState.FAILED):
-        return _failed(situation, remembered)
+        return _failed(situation, release, remembered)
     running = situation.observed.release(release.revision)
     hooks = [each.name for each in release.services if each.hook]
     reason = Reason.RELEASE_STARTING
@@ -224,8 +225,9 @@ def _look_again(situation: Situation) -> timedelta:
     return SAFETY_NET if known else STARTING_LOOK
 
 
-def _failed(situation: Situation, remembered: ReleaseRecord) -> Status:
+def _failed(situation: Situation, release: ReleaseSpec, remembered: ReleaseRecord) -> Status:
     """What is told of a release that was given up, also while it is tried again by itself."""
+    spec = next((each for each in release.services if each.name == remembered.service), None)
     return Status(
         State.FAILED,
         Reason(remembered.reason or Reason.UNHEALTHY),
@@ -233,6 +235,7 @@ def _failed(situation: Situation, remembered: ReleaseRecord) -> Status:
         detail=_about(remembered.service, remembered.detail),
         lines=remembered.lines,
         log=remembered.log,
+        untold=untold(remembered.lines, spec) if spec else None,
     )
 
 

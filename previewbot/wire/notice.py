@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from previewbot.core.ids import Key
-from previewbot.core.model import InstanceState, Reason, Record, Removed, Run, ServiceLine, State, Status
+from previewbot.core.model import InstanceState, Reason, Record, Removed, Run, ServiceLine, State, Status, Untold
 from previewbot.wire import commands
 from previewbot.wire.sentences import ADVICE, BARS, FAILURES, SENTENCES
 
 _OUTPUT_LIMIT = 4000
 """Characters of output in a comment; the log page has the rest."""
+
+_NAMES = 8
+"""Names of variables in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,25 @@ def _advice(status: Status) -> str:
         return f"Mark it ready for review{label} to get one."
     if status.reason in _SPOKE and any("exec format error" in line.lower() for line in status.lines):
         return "It was built for another kind of processor, or is a script whose first line does not say what runs it."
-    return ADVICE.get(status.reason, "")
+    advice = ADVICE.get(status.reason, "")
+    return f"{_lack(status.untold)} {advice}" if status.untold else advice
+
+
+def _lack(untold: Untold) -> str:
+    """Say which variables a program asked for in vain, and where they belong."""
+    it = "it" if len(untold.names) == 1 else "them"
+    told = f"It is given no {_names(untold.names, 'or')}: add {it} to the service's `env` or `secrets`"
+    there = f", where it has {_names(untold.given, 'and')}" if untold.given else ""
+    return f"{told} in `previewbot.yaml`{there}."
+
+
+def _names(names: Sequence[str], word: str) -> str:
+    """``A``, ``B`` and ``C``."""
+    shown = [f"`{_code(each)}`" for each in names[:_NAMES]]
+    if len(names) > _NAMES:
+        return f"{', '.join(shown)} {word} {len(names) - _NAMES} more"
+    *first, last = shown
+    return f"{', '.join(first)} {word} {last}" if first else last
 
 
 def _table(status: Status) -> str:

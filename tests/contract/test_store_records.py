@@ -28,6 +28,7 @@ from previewbot.core.model import (
     Size,
     State,
     Status,
+    Untold,
 )
 from previewbot.core.secrets import Seal, SecretName
 from previewbot.ports import Delivery, Store
@@ -114,6 +115,7 @@ STATUS = Status(
     repaired=True,
     parting="exits with code 3",
     start_seconds=0.75,
+    untold=Untold(("STRIPE_KEY",), ("DATABASE_URL",)),
 )
 RECORD = Record(
     ONE,

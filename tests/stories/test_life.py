@@ -138,6 +138,7 @@ async def test_a_crashing_release_never_takes_over_and_shows_its_last_words(city
     text = city.comment(pull)
     assert "does not stay up**: service **api** exits with code 1, 3 times in 4 s" in text
     assert "KeyError: 'STRIPE_KEY'" in text
+    assert "It is given no `STRIPE_KEY`: add it to the service's `env` or `secrets` in `previewbot.yaml`" in text
     observed = await city.observed(pull)
     assert observed.routes == good
     assert len(observed.releases) == 1

@@ -19,6 +19,7 @@ from previewbot.core.model import (
     ServiceLine,
     State,
     Status,
+    Untold,
 )
 from previewbot.wire import notice
 from previewbot.wire.sentences import SENTENCES
@@ -155,6 +156,32 @@ def test_a_program_for_another_processor_is_known_by_what_it_said() -> None:
     said = say(replace(status, lines=("[FATAL tini (7)] exec /app failed: Exec format error",)))
     assert "built for another kind of processor" in said
     assert "built for another kind of processor" not in say(replace(status, lines=("KeyError",)))
+
+
+@pytest.mark.parametrize(
+    ("untold", "told"),
+    [
+        (
+            Untold(("STRIPE_KEY",), ("DATABASE_URL", "SENDGRID_KEY")),
+            (
+                "It is given no `STRIPE_KEY`: add it to the service's `env` or `secrets` in `previewbot.yaml`, "
+                "where it has `DATABASE_URL` and `SENDGRID_KEY`. Push a fix, or `/redeploy` to try the same"
+            ),
+        ),
+        (
+            Untold(("A_KEY", "B_KEY", "C_KEY"), ()),
+            (
+                "It is given no `A_KEY`, `B_KEY` or `C_KEY`: add them to the service's `env` or `secrets` "
+                "in `previewbot.yaml`. Push"
+            ),
+        ),
+        (Untold(("A_KEY",), tuple(f"K{each}" for each in range(10))), "`K6`, `K7` and 2 more. Push"),
+    ],
+)
+def test_a_variable_that_a_program_lacks_is_named_beside_those_that_it_has(untold: Untold, told: str) -> None:
+    detail, lines = "service **api** exits with code 1", ("KeyError: 'STRIPE_KEY'",)
+    said = say(Status(State.FAILED, Reason.CRASHED, NOW, COMMIT, detail=detail, lines=lines, untold=untold))
+    assert told in said
 
 
 def test_a_failed_rebuild_of_what_serves_names_the_earlier_build() -> None:

@@ -9,7 +9,7 @@ from previewbot.core.model.observed import Instance, InstanceState, Observed, Re
 from previewbot.core.model.reasons import Reason, State
 from previewbot.core.model.record import Deployment, Published, Record, Redeploy
 from previewbot.core.model.release import HookPoint, ReleaseRecord, ReleaseSpec, ReleaseState, ServiceSpec, Size
-from previewbot.core.model.status import ServiceLine, Status
+from previewbot.core.model.status import ServiceLine, Status, Untold
 
 __all__ = [
     "Ask",
@@ -42,4 +42,5 @@ __all__ = [
     "Size",
     "State",
     "Status",
+    "Untold",
 ]

@@ -26,6 +26,15 @@ class ServiceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Untold:
+    """Variables that a program asked for in vain."""
+
+    names: tuple[str, ...]
+    given: tuple[str, ...]
+    """What its blueprint gives it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What is true of an environment, complete enough to write the comment from it and nothing else."""
 
@@ -55,3 +64,5 @@ class Status:
     """How the destroy hook failed of what is gone, where it did; ``log`` is what it said."""
     start_seconds: float | None = None
     """How much of ``seconds`` the release took to come up, once its images were there."""
+    untold: Untold | None = None
+    """What the program lacked whose last lines are shown, as far as they tell."""
