@@ -25,6 +25,9 @@ from previewbot.demo import leftovers
 
 Say = Callable[[str], None]
 
+ENGINE = ("docker.io", "iptables", "iproute2")
+"""The packages of an engine."""
+
 _PATIENCE = 60.0
 """Seconds that an engine may take to come up."""
 
@@ -147,7 +150,7 @@ async def engine(folder: Path, say: Say = quiet) -> AsyncIterator[str]:
         return
     if not shutil.which("dockerd"):
         try:
-            await install("docker.io", "iptables", "iproute2", say=say)
+            await install(*ENGINE, say=say)
         except MachineError as error:
             raise MachineError(f"A Docker engine is needed. Start yours, or set DOCKER_HOST.\n{error}") from None
         if there := await asyncio.to_thread(_find_engine):  # where systemd runs, the package started one

@@ -139,7 +139,8 @@ async def _running(folder: Path, pool: str = "base=10.213.0.0/16,size=24") -> As
 
 
 @pytest.fixture
-def short_folder() -> Iterator[Path]:
+def short_folder(dockerd: None) -> Iterator[Path]:
+    """Where an engine of a test's own is."""
     folder = Path("/tmp") / f"pb-{os.urandom(4).hex()}"  # a socket's path must be short
     (folder / "data").mkdir(parents=True, mode=0o700)
     yield folder
