@@ -10,8 +10,8 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,7 +20,7 @@ import anyio.to_thread
 import docker
 import requests
 import urllib3
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, DockerException, NotFound, create_api_error_from_http_exception
 from docker.utils import version_lt
 
 from previewbot.core.errors import Refused, Transient
@@ -131,6 +131,21 @@ def _knock(url: str) -> None:
     if url.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as door:
             door.connect(url.removeprefix("unix://"))
+
+
+@contextmanager
+def answer(client: docker.APIClient, method: str, path: str, **asked: object) -> Iterator[requests.Response]:
+    """Ask for a path of the API, where the client library would not let go of an answer that is not read to its end.
+
+    Raises ``APIError`` as that library does.
+    """
+    place = f"{client.base_url}/v{client.api_version}/{path}"
+    with client.request(method, place, stream=True, **{"timeout": client.timeout, **asked}) as found:
+        try:
+            found.raise_for_status()
+        except requests.HTTPError as error:
+            create_api_error_from_http_exception(error)
+        yield found
 
 
 def _has_no_range(error: APIError) -> bool:

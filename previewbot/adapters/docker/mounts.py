@@ -7,9 +7,8 @@ import tarfile
 from collections.abc import Iterable
 
 import docker
-from docker.errors import create_api_error_from_http_exception
-from requests import HTTPError
 
+from previewbot.adapters.docker.engine import answer
 from previewbot.core.model import ServiceSpec
 
 _ROOT = 0
@@ -33,13 +32,9 @@ def open_volumes(client: docker.APIClient, container: str, service: ServiceSpec)
 
 def _owner(client: docker.APIClient, container: str, path: str) -> int:
     """Whose a folder is: the first block of its archive tells, and what is in it may be long."""
-    place = f"{client.base_url}/v{client.api_version}/containers/{container}/archive"
-    with client.get(place, headers=_PLAIN, params={"path": path}, stream=True, timeout=client.timeout) as answer:
-        try:
-            answer.raise_for_status()
-        except HTTPError as error:
-            create_api_error_from_http_exception(error)
-        return tarfile.TarInfo.frombuf(answer.raw.read(tarfile.BLOCKSIZE), "utf-8", "replace").uid
+    archive = answer(client, "GET", f"containers/{container}/archive", headers=_PLAIN, params={"path": path})
+    with archive as found:
+        return tarfile.TarInfo.frombuf(found.raw.read(tarfile.BLOCKSIZE), "utf-8", "replace").uid
 
 
 def _folders(paths: Iterable[str], owner: int, mode: int) -> bytes:

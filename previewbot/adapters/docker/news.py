@@ -101,12 +101,16 @@ class _Pump(threading.Thread):
             if self._is_stopped:
                 stream.close()
         self._call(self._open)
-        for event in stream:
-            key = self._key(event)
-            if key:
-                if event["Type"] == "container":
-                    self._call(self._known.hear, _event(event))
-                self._post(key)
+        try:
+            for event in stream:
+                key = self._key(event)
+                if key:
+                    if event["Type"] == "container":
+                        self._call(self._known.hear, _event(event))
+                    self._post(key)
+        finally:
+            # Its own way to close it ends the conversation, and leaves our end of the socket open.
+            stream._response.close()  # noqa: SLF001
 
     def _open(self) -> None:
         with self._guard:

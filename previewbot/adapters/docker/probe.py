@@ -66,7 +66,9 @@ async def _open(door: Door, patience: Patience) -> str | None:
 
 async def _connect(address: Address, seconds: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
     with contextlib.suppress(OSError, TimeoutError):
-        return await asyncio.wait_for(asyncio.open_connection(address.host, address.port, limit=4096), seconds)
+        # `wait_for` would lose what was opened in the moment in which nobody waits for it any more.
+        async with asyncio.timeout(seconds):
+            return await asyncio.open_connection(address.host, address.port, limit=4096)
     return None
 
 
