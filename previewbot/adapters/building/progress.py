@@ -1,7 +1,8 @@
 """Reading the output of a build line by line: which step it is at, and what a failing step said.
 
 BuildKit's plain progress numbers what it does (``#7 [stage-1 3/4] RUN make``, then ``#7 0.2 output``, then
-``#7 DONE 1.2s`` or ``#7 ERROR: …``); the classic builder writes ``Step 3/4 : RUN make`` and then the output as it is.
+``#7 DONE 1.2s`` or ``#7 ERROR: …``); the classic builder writes ``Step 3/4 : RUN make`` and then the output as it is,
+as Podman does after ``STEP 3/4: RUN make``.
 Pure: nothing is read but what is given.
 """
 
@@ -20,8 +21,11 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _NUMBERED = re.compile(r"#(\d+) (.*)")
 _OUTPUT = re.compile(r"\d+\.\d+ (.*)")
 _HEADLINE = re.compile(r"\[(?:(?P<stage>[^\]\s]+) )?(?:(?P<at>\d+)/(?P<of>\d+)|internal)\] (?P<text>.*)")
-_CLASSIC = re.compile(r"Step (?P<at>\d+)/(?P<of>\d+) : (?P<text>.*)")
-_CLASSIC_NOISE = re.compile(r" ---> |Removing intermediate container |The command '|Sending build context to ")
+_CLASSIC = re.compile(r"(?:Step|(?:\[\d+/\d+\] )?STEP) (?P<at>\d+)/(?P<of>\d+) ?: (?P<text>.*)")
+_CLASSIC_NOISE = re.compile(
+    r" ---> |Removing intermediate container |The command '|Sending build context to "
+    r"|--> |COMMIT |(?:error )?building at STEP "
+)
 _MARKED = re.compile(r" *(?P<line>\d+) \| >>> (?P<text>.*)")
 """BuildKit shows the part of the Dockerfile that failed; it marks its lines."""
 _LAST_WORDS = re.compile(r"(?:error|ERROR): (.*)")

@@ -38,6 +38,7 @@ _SLOW_CALLS = 32
 _AWAY = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 _POOLS_EXHAUSTED = ("non-overlapping ipv4 address pool", "all predefined address pools have been fully subnetted")
+_JUST_ENDED = "no such process"
 _DISK_FULL = "no space left on device"
 _HTTP_SERVER_ERROR = 500
 
@@ -146,6 +147,16 @@ def answer(client: docker.APIClient, method: str, path: str, **asked: object) ->
         except requests.HTTPError as error:
             create_api_error_from_http_exception(error)
         yield found
+
+
+def inspect(client: docker.APIClient, container: str) -> dict[str, Any]:
+    """Look at a container; once more where Podman fails since its program ended in that very moment."""
+    try:
+        return cast("dict[str, Any]", client.inspect_container(container))
+    except APIError as error:
+        if _JUST_ENDED not in explain(error):
+            raise
+    return cast("dict[str, Any]", client.inspect_container(container))
 
 
 def _has_no_range(error: APIError) -> bool:

@@ -16,7 +16,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from previewbot.adapters.docker import facts
-from previewbot.adapters.docker.engine import Engine, is_conflict
+from previewbot.adapters.docker.engine import Engine, inspect, is_conflict
 from previewbot.adapters.docker.facts import Facts
 from previewbot.adapters.docker.labels import LAID, RESOURCE, REVISION, VOLUME, Names, Target, key_of
 from previewbot.adapters.docker.membership import first, home, releases
@@ -148,7 +148,7 @@ class Inventory:
     async def inspect(self, id: str) -> Facts | None:
         """Look at one container; ``None`` where it is gone."""
         try:
-            return facts.read(await self.engine.call(lambda client: client.inspect_container(id)))
+            return facts.read(await self.engine.call(lambda client: inspect(client, id)))
         except NotFound:
             return None
 

@@ -20,7 +20,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from previewbot.adapters.docker import containers, facts, images, membership
 from previewbot.adapters.docker.containers import Berth
 from previewbot.adapters.docker.deadlines import Deadlines
-from previewbot.adapters.docker.engine import Engine, describe, explain, is_conflict
+from previewbot.adapters.docker.engine import Engine, describe, explain, inspect, is_conflict
 from previewbot.adapters.docker.images import Image
 from previewbot.adapters.docker.inventory import Inventory, Thing, Things, counts
 from previewbot.adapters.docker.known import Known
@@ -171,8 +171,7 @@ class DockerRuntime:
                 membership.connect(client, made, self._names.resources(berth.key))
             if not berth.service.is_laid:
                 client.start(made)
-            inspected: dict[str, Any] = client.inspect_container(made)
-            return inspected
+            return inspect(client, made)
 
         asked = self._known.moment
         try:
@@ -241,10 +240,9 @@ class DockerRuntime:
                 for network in networks:
                     if network != home:
                         membership.connect(client, made, network)
-                if client.inspect_container(made)["State"]["Status"] == "created":
+                if inspect(client, made)["State"]["Status"] == "created":
                     client.start(made)
-                begun: dict[str, Any] = client.inspect_container(made)
-                return begun
+                return inspect(client, made)
 
             self._deadlines.watch(key, facts.read(await self._engine.call(begin)))
 

@@ -36,6 +36,14 @@ hello
 \x1b[0mRemoving intermediate container f971c643a866
 The command '/bin/sh -c echo hello;   echo err >&2; exit 4' returned a non-zero code: 4
 """
+_PODMAN = """\
+Sending build context to Docker daemon  2.048kB
+STEP 1/2: FROM previewbot/base:1
+STEP 2/2: RUN echo hello;   echo err >&2; exit 4
+hello
+err
+building at STEP "RUN echo hello;   echo err >&2; exit 4": while running runtime: exit status 4
+"""
 _DOCKERFILE = """\
 # syntax comment
 FROM previewbot/base:1 AS build
@@ -56,7 +64,7 @@ def _read(text: str) -> Progress:
     return made
 
 
-@pytest.mark.parametrize("output", [_BUILDKIT, _CLASSIC], ids=["buildkit", "classic"])
+@pytest.mark.parametrize("output", [_BUILDKIT, _CLASSIC, _PODMAN], ids=["buildkit", "classic", "podman"])
 def test_a_failing_step_is_named_by_its_line_with_what_it_said(output: str) -> None:
     step, lines = _read(output).failure(_DOCKERFILE, "Dockerfile")
     assert step == "`Dockerfile:8 RUN echo hello; echo err >&2; exit 4`"
@@ -74,6 +82,7 @@ def test_the_step_under_way_is_the_last_one_that_began() -> None:
     assert _read("\n".join(began)).last_lines() == ()
     assert _read("\n".join(_BUILDKIT.splitlines()[:8])).last_lines() == ("one", "two")
     assert _read(_CLASSIC).step == "step 2/2 `RUN echo hello; echo err >&2; exit 4`"
+    assert _read("[2/2] STEP 3/4: RUN make").step == "step 3/4 `RUN make`"
     assert Progress().step is None
 
 

@@ -13,10 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from docker.errors import APIError
 
 from previewbot.adapters.building import DISK_FULL
 from previewbot.adapters.docker.builder import DockerBuilder
-from previewbot.adapters.docker.engine import connect, describe
+from previewbot.adapters.docker.engine import connect, describe, inspect
 from previewbot.adapters.docker.runtime import DockerRuntime
 from previewbot.adapters.local import SystemClock
 from previewbot.core import retry
@@ -262,3 +263,24 @@ async def _ready(runtime: DockerRuntime) -> None:
             if instances and all(each.state is InstanceState.READY for each in instances):
                 return
             await asyncio.sleep(0.05)
+
+
+class _Hasty:
+    """An engine whose container ends while it looks it up, as often as told."""
+
+    def __init__(self, times: int, told: str) -> None:
+        self.left, self.told = times, told
+
+    def inspect_container(self, container: str) -> dict[str, str]:
+        if self.left:
+            self.left -= 1
+            raise APIError("500", explanation=self.told)
+        return {"Id": container}
+
+
+def test_a_container_that_ended_while_podman_looked_is_looked_at_once_more() -> None:
+    gone = "read /proc/2238/cgroup: no such process"
+    assert inspect(_Hasty(1, gone), "abc") == {"Id": "abc"}
+    for times, told in ((2, gone), (1, "database is locked")):
+        with pytest.raises(APIError):
+            inspect(_Hasty(times, told), "abc")
