@@ -370,7 +370,8 @@ async def test_what_is_not_root_writes_to_its_volumes_and_finds_it_again_in_the_
 async def test_a_service_reaches_a_resource_that_it_needs_by_its_name(
     runtime: Runtime, key: Key, digests: dict[str, str]
 ) -> None:
-    ask = ("sh", "-c", "until wget -qO- http://db:8080/hostname; do sleep 0.2; done; sleep 1000")
+    # Asked before the way to it was open, a first try may wait for an answer that never comes.
+    ask = ("sh", "-c", "until timeout 3 wget -qO- http://db:8080/hostname; do sleep 0.2; done; sleep 1000")
     await runtime.start(_server(key, "db-aaaa", "x"), digests)
     await runtime.start(release(key, "r1", replace(service("web", ask), needs=("db",))), digests)
     async with asyncio.timeout(40):
