@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from previewbot.demo import machine
+from tests.cluster import tools
 
 _PACKAGES = ("podman", "runc", "iptables", "iproute2", "catatonit", "netavark", "aardvark-dns")
 _SOCKET = Path("/run/podman/podman.sock")
@@ -53,7 +53,7 @@ def _test(arguments: Sequence[str]) -> int:
     _do("ip", "link", "set", "lo", "up")
     _SOCKET.parent.mkdir()
     with tempfile.TemporaryDirectory() as folder, Path(folder, "podman.log").open("w+") as log:
-        command = (_path("podman"), "system", "service", "--time", "0", f"unix://{_SOCKET}")
+        command = ("podman", "system", "service", "--time", "0", f"unix://{_SOCKET}")
         service = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             _wait_for(service)
@@ -77,14 +77,7 @@ def _wait_for(service: subprocess.Popen[bytes]) -> None:
 
 
 def _do(name: str, *arguments: str) -> None:
-    subprocess.run((_path(name), *arguments), check=True)
-
-
-def _path(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if not found:
-        sys.exit(f"{name} is missing, though it was installed.")
-    return found
+    subprocess.run((tools.find(name) or name, *arguments), check=True)
 
 
 if __name__ == "__main__":
