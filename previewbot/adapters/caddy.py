@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -30,6 +32,9 @@ Routes = Mapping[str, tuple[str, ...]]
 
 _SECOND = 1_000_000_000
 """Caddy counts nanoseconds."""
+
+_BELIEVED = 1.0
+"""Seconds for which a switch believes that Caddy is as it was seen; whoever switches looks again right after."""
 
 
 class RouteTable:
@@ -98,6 +103,7 @@ class Caddy:
             base_url=self._admin, timeout=httpx.Timeout(10, connect=3), trust_env=False, verify=_trust(self._admin)
         )
         self._writing = asyncio.Lock()
+        self._seen_asking = -math.inf
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -131,9 +137,14 @@ class Caddy:
 
     async def _is_asking(self) -> bool:
         """Whether Caddy has our server as we want it; a restarted Caddy has forgotten it."""
-        return bool(await self._send("GET", _SERVER) == self._wanted)
+        at = time.monotonic()
+        is_asking = bool(await self._send("GET", _SERVER) == self._wanted)
+        self._seen_asking = at if is_asking else -math.inf
+        return is_asking
 
     async def _open(self) -> None:
+        if time.monotonic() - self._seen_asking < _BELIEVED:
+            return
         found = await self._send("GET", _SERVER)
         if found != self._wanted:
             # PUT makes what leads there as well, but replaces nothing.

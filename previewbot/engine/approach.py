@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from previewbot.core import stages
@@ -38,26 +38,34 @@ _MOVING = (State.BUILDING, State.STARTING)
 
 
 _FRESH = 1.0
-"""Seconds for which a glimpse is as good as a look; whatever happens meanwhile rings the bell, and is looked at."""
+"""Seconds for which a glimpse is as good as a look, where no bell told of a move meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """What ran a moment ago."""
+    """What ran a moment ago, and where its hosts led."""
 
     observed: Observed
-    at: float = field(default_factory=time.monotonic)
+    moves: int
+    """How many moves the bell had told of before."""
+    at: float
 
-    @property
-    def is_fresh(self) -> bool:
+    def is_fresh(self, bell: Bell) -> bool:
         """Whether nobody need look again."""
-        return time.monotonic() - self.at < _FRESH
+        return self.moves == bell.moves and time.monotonic() - self.at < _FRESH
 
 
-async def glimpse(world: World, key: Key) -> Glimpse | None:
-    """Look at what runs; ``None`` where it cannot be seen, which the look itself will tell of."""
+async def see(world: World, key: Key, bell: Bell) -> Glimpse:
+    """Look at what runs, and at where its hosts lead."""
+    moves, at = bell.moves, time.monotonic()
+    observed, routes = await asyncio.gather(world.runtime.observe(key), world.front_door.observe(key))
+    return Glimpse(replace(observed, routes=routes), moves, at)
+
+
+async def glimpse(world: World, key: Key, bell: Bell) -> Glimpse | None:
+    """See it before anybody needs it; ``None`` where it cannot be seen, which the look itself will tell of."""
     with contextlib.suppress(Transient, Refused):
-        return Glimpse(await world.runtime.observe(key))
+        return await see(world, key, bell)
     return None
 
 
@@ -81,11 +89,12 @@ class Approach:
         if images:
             self.actor.errands.run(("images",), lambda: self._want(images))
         for _ in range(_LOOKS):
-            situation, first = await self._look(desired, first), None
+            situation, first = await self._look(desired, first)
             made = plan(situation)
             record = await self.actor.act(made.actions, situation)
             self.ledger.advance(conclude(record, self._told(made.status, desired)))
             if any(isinstance(each, WORLD_CHANGED) for each in made.actions):
+                first = None
                 continue
             await self.ledger.write()
             self.voice.tell()
@@ -124,33 +133,33 @@ class Approach:
         await self.world.store.use_images(images, self.world.clock.now())
         return False
 
-    async def _look(self, desired: Desired, before: Glimpse | None) -> Situation:
+    async def _look(self, desired: Desired, before: Glimpse | None) -> tuple[Situation, Glimpse]:
         world, key = self.world, self.ledger.record.key
         images = _images(desired)
-        observed, routes, digests, builds, releases = await asyncio.gather(
-            self._observe(before),
-            world.front_door.observe(key),
+        seen, digests, builds, releases = await asyncio.gather(
+            self._see(before),
             world.builder.locate(images),
             world.store.builds(images),
             world.store.releases(key),
         )
         running = world.builder.running()
-        return Situation(
+        situation = Situation(
             now=world.clock.now(),
             desired=desired,
-            observed=replace(observed, routes=routes),
-            record=_with_seeds(_with_hosts(self.ledger.record, desired), desired, observed),
+            observed=seen.observed,
+            record=_with_seeds(_with_hosts(self.ledger.record, desired), desired, seen.observed),
             digests=digests,
             building={image: each for image, each in running.items() if each.key == key or image in images},
             builds=builds,
             releases=tuple(releases),
             drain=self.policy.drain,
         )
+        return situation, seen
 
-    async def _observe(self, before: Glimpse | None) -> Observed:
-        if before and before.is_fresh:
-            return before.observed
-        return await self.world.runtime.observe(self.ledger.record.key)
+    async def _see(self, before: Glimpse | None) -> Glimpse:
+        if before and before.is_fresh(self.bell):
+            return before
+        return await see(self.world, self.ledger.record.key, self.bell)
 
 
 def _images(desired: Desired) -> frozenset[str]:

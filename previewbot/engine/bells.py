@@ -27,14 +27,18 @@ class Bell:
         """The commit that the pass brings up, once it is known."""
         self.is_called_away = False
         """Whether GitHub has news of its topic, so that what the pass read there may be old."""
+        self.moves = 0
+        """How often anything of what runs may have changed: what was seen before the newest of these is old."""
 
-    def ring(self) -> None:
-        """Tell that the world has changed."""
+    def ring(self, *, is_move: bool = True) -> None:
+        """Tell that the world has changed; an image that was built is news, but no move of what runs."""
         self._has_news = True
+        self.moves += is_move
         self._woken.set()
 
-    def nudge(self) -> None:
+    def nudge(self, *, is_move: bool = False) -> None:
         """Let a pass that waits look around, without any news."""
+        self.moves += is_move
         self._woken.set()
 
     def call_away(self) -> None:
@@ -70,11 +74,11 @@ class Bells:
             if self._bells.get(key) is bell:
                 del self._bells[key]
 
-    def ring(self, key: Key) -> bool:
+    def ring(self, key: Key, *, is_move: bool = True) -> bool:
         """Tell a pass that the world of its environment changed; ``False`` where none listens."""
         bell = self._bells.get(key)
         if bell:
-            bell.ring()
+            bell.ring(is_move=is_move)
         return bell is not None
 
     def is_bringing_up(self, key: Key, commit: str) -> bool:

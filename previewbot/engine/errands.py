@@ -68,4 +68,4 @@ class Errands:
         if not ended.cancelled() and not error and ended.result():
             self._bell.ring()
         else:
-            self._bell.nudge()
+            self._bell.nudge(is_move=True)

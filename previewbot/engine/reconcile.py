@@ -66,7 +66,7 @@ class Reconciler:
             record = await publisher.answer(pull, asked, record, allowed=forbidden is None)
             record = record if record.redeploy == before else replace(record, triggered_at=touched_at)
         desired: Desired
-        looking = asyncio.create_task(glimpse(world, key))
+        looking = asyncio.create_task(glimpse(world, key, bell))
         try:
             desired, record = (forbidden, record) if forbidden else await self._desire(pull, record)
             first = await looking
@@ -109,8 +109,8 @@ class Reconciler:
         self.world.meter.built("timed_out" if build.timed_out else build.state, build.took or timedelta(0))
         with sheltered("finished"):
             await self.world.store.save_build(build)
-            told = {build.key} if self.bells.ring(build.key) else set()
-            waiting = [each for each in await self._waiting(build) - told if not self.bells.ring(each)]
+            told = {build.key} if self.bells.ring(build.key, is_move=False) else set()
+            waiting = [each for each in await self._waiting(build) - told if not self.bells.ring(each, is_move=False)]
             await self.world.store.add(waiting, self.world.clock.now())
 
     async def _waiting(self, build: BuildRecord) -> frozenset[Key]:

@@ -306,6 +306,19 @@ async def test_a_caddy_that_forgot_everything_is_seen_and_mended(street: Street,
 
 
 @on_caddy
+async def test_a_caddy_that_forgets_everything_between_a_look_and_a_switch_is_seen_by_the_look_after(
+    street: Street, blue: App
+) -> None:
+    await street.door.route(KEY, {HOST: ("127.0.0.1:1",)})
+    assert await street.door.observe(KEY)
+    _load(street, {})
+    await street.door.route(KEY, {HOST: (blue.address,)})
+    assert await street.door.observe(KEY) == {}
+    await street.door.route(KEY, {HOST: (blue.address,)})
+    assert (await street.get(HOST)).json()["app"] == "blue"
+
+
+@on_caddy
 async def test_what_else_an_operator_runs_in_caddy_stays_as_it_is(street: Street, blue: App) -> None:
     port = street.listens.rpartition(":")[2]
     other = {"listen": [f"127.0.0.2:{port}"], "routes": [{"handle": [{"handler": "static_response", "body": "mine"}]}]}

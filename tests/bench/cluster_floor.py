@@ -11,7 +11,6 @@ the same limits, probes and rights. The script keeps one release's names, so a p
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -36,6 +35,7 @@ from previewbot.core.ids import Key
 from previewbot.core.model import ReleaseSpec, ServiceSpec
 from previewbot.demo.stage import Stage
 from tests.bench.floor import ask
+from tests.bench.origin import Origin
 from tests.cluster.state import Cluster
 
 _SERVICES = ("web", "api")
@@ -47,7 +47,7 @@ class Floor:
 
     def __init__(self, stage: Stage, cluster: Cluster, folder: Path, number: int = 1) -> None:
         self._stage, self._cluster = stage, cluster
-        self._origin = str(stage.github.folder(stage.repository))
+        self._origin = Origin.of(stage.github, stage.repository)
         self._mirror, self._tree = folder / "mirror.git", folder / "tree"
         self._host = f"floor-{number}.localhost"
         network = (cluster.network,) if cluster.network else ()
@@ -62,7 +62,7 @@ class Floor:
     def deploy(self, sha: str) -> float:
         """Bring a commit up, and say how many seconds it took until it answered."""
         began = time.monotonic()
-        self._fetch(sha)
+        self._origin.lay_out(sha, self._mirror, self._tree)
         with ThreadPoolExecutor() as pool:
             images = dict(zip(_SERVICES, pool.map(self._build, _SERVICES), strict=True))
         self._kubectl("apply", "--server-side", "-f", "-", given=self._things(sha, images))
@@ -76,12 +76,6 @@ class Floor:
         began = time.monotonic()
         _run(*self._command, "delete", "namespace", self.namespace, "--wait")
         return time.monotonic() - began
-
-    def _fetch(self, sha: str) -> None:
-        _run("git", f"--git-dir={self._mirror}", "fetch", "-q", "--depth=1", self._origin, f"+{sha}:refs/heads/x")
-        shutil.rmtree(self._tree, ignore_errors=True)
-        self._tree.mkdir(parents=True)
-        _run("git", f"--git-dir={self._mirror}", f"--work-tree={self._tree}", "checkout", "-q", "-f", "x", "--", ".")
 
     def _build(self, service: str) -> str:
         """Build one service and push it; returns its reference by digest."""

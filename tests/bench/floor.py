@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import time
 from http.client import HTTPConnection, HTTPException
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from previewbot.demo.stage import Stage
 from previewbot.demo.story import until
+from tests.bench.origin import Origin
 
 LIMITS = (
     "--init", "--restart=unless-stopped", "--cap-drop=ALL", "--security-opt=no-new-privileges:true", "--memory=512m",
@@ -48,7 +48,7 @@ class Bare:
 
     def __init__(self, stage: Stage, docker: str, folder: Path) -> None:
         self.docker = (docker, "--host", stage.engine)
-        self.origin = str(stage.github.folder(stage.repository))
+        self.origin = Origin.of(stage.github, stage.repository)
         self.mirror, self.tree = folder / "mirror.git", folder / "tree"
         self.running: list[str] = []
         run("git", "init", "-q", "--bare", str(self.mirror))
@@ -66,10 +66,7 @@ class Bare:
 
     def fetch(self, sha: str) -> None:
         """Lay a commit out."""
-        run("git", f"--git-dir={self.mirror}", "fetch", "-q", "--depth=1", self.origin, f"+{sha}:refs/heads/x")
-        shutil.rmtree(self.tree, ignore_errors=True)
-        self.tree.mkdir(parents=True)
-        run("git", f"--git-dir={self.mirror}", f"--work-tree={self.tree}", "checkout", "-q", "-f", "x", "--", ".")
+        self.origin.lay_out(sha, self.mirror, self.tree)
 
     def start(self, sha: str) -> list[str]:
         """Build and run what is new, and wait for the page."""

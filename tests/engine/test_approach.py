@@ -1,7 +1,8 @@
-"""The look that a pass has while it reads the source: used while it is fresh, and nobody's trouble."""
+"""Looks at what runs: one is used again while it is fresh and nothing moved, and an early one is nobody's trouble."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from previewbot.core.errors import Transient
 from previewbot.core.ids import Key
 from previewbot.core.model import Observed
 from previewbot.engine import approach
-from previewbot.engine.approach import glimpse
+from previewbot.engine.approach import glimpse, see
+from previewbot.engine.bells import Bell
+from previewbot.engine.reconcile import Reconciler
 from tests.stories.town import town
 
 
@@ -40,6 +43,56 @@ async def test_a_glimpse_stands_for_the_first_look_unless_the_source_took_longer
     assert await _looks(tmp_path / "b", monkeypatch, fresh=60) < stale
 
 
+@pytest.mark.parametrize(
+    ("happened", "stays"),
+    [
+        (lambda bell: bell.ring(), False),
+        (lambda bell: bell.ring(is_move=False), True),
+        (lambda bell: bell.nudge(is_move=True), False),
+        (lambda bell: bell.nudge(), True),
+        (lambda bell: bell.call_away(), True),
+    ],
+    ids=["something moved", "an image was built", "something was begun", "everything was told", "GitHub has news"],
+)
+async def test_what_was_seen_is_old_once_anything_may_have_moved(
+    tmp_path: Path, happened: Callable[[Bell], None], stays: bool
+) -> None:
+    async with town(tmp_path) as city:
+        bell = Bell()
+        seen = await see(city.world, Key(1, 1), bell)
+        assert seen.is_fresh(bell)
+        happened(bell)
+        assert seen.is_fresh(bell) == stays
+
+
+async def test_a_build_that_is_over_is_news_and_moves_nothing_that_runs(tmp_path: Path) -> None:
+    async with town(tmp_path) as city:
+        city.builder.outcome = lambda _: None
+        await city.github.open_pull(city.hosted, title="x", author="alice", files={"web/x": "1"})
+        await city.github.hooks.settle()
+        await city.worker.drain()
+        (image, *_), reconciler = city.builder.running(), Reconciler(city.world, city.policy)
+        build = city.builder.running()[image]
+        with reconciler.bells.listening(build.key) as bell:
+            await reconciler._finished(build)
+            assert bell.take_news()
+            assert not bell.moves
+
+
+async def test_what_moves_while_it_is_looked_at_makes_the_look_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with town(tmp_path) as city:
+        bell, observe = Bell(), city.runtime.observe
+
+        async def moving(key: Key) -> Observed:
+            bell.ring()
+            return await observe(key)
+
+        monkeypatch.setattr(city.runtime, "observe", moving)
+        assert not (await see(city.world, Key(1, 1), bell)).is_fresh(bell)
+
+
 async def test_what_cannot_be_seen_in_a_glimpse_is_left_to_the_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,4 +102,4 @@ async def test_what_cannot_be_seen_in_a_glimpse_is_left_to_the_look(
             raise Transient("the engine is away")
 
         monkeypatch.setattr(city.runtime, "observe", away)
-        assert await glimpse(city.world, Key(1, 1)) is None
+        assert await glimpse(city.world, Key(1, 1), Bell()) is None
