@@ -270,7 +270,9 @@ def _serve(situation: Situation, release: ReleaseSpec, running: Running, remembe
     status = Status(State.READY, Reason.SERVING, situation.now, log=remembered.log if remembered else None)
     if remembered and remembered.served_at:
         took = (remembered.served_at - remembered.triggered_at).total_seconds()
-        status = replace(status, seconds=max(took, 0.0))
+        redeploy = situation.record.redeploy
+        is_asked_for = redeploy is not None and redeploy.commit == release.commit
+        status = replace(status, seconds=max(took, 0.0), is_asked_for=is_asked_for)
     if remembered and remembered.took is not None:
         status = replace(status, start_seconds=remembered.took.total_seconds())
     return Plan((), status)

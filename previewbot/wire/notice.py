@@ -119,7 +119,8 @@ def _head(status: Status, context: Context) -> str:
 
 def _ready(status: Status, commit: str) -> str:
     main = next((line.url for line in status.services if line.url), None)
-    took = f" · {_seconds(status.seconds)} from push to URL" if status.seconds is not None and main else ""
+    asked = "`/redeploy`" if status.is_asked_for else "push"
+    took = f" · {_seconds(status.seconds)} from {asked} to URL" if status.seconds is not None and main else ""
     start = f" · started in {_seconds(status.start_seconds)}" if status.start_seconds is not None else ""
     link = f" · [{_bare(main)}]({main})" if main else ""
     return f"**Preview is ready**{link} · commit {commit}{took}{start} · since {_time(status.since)}"

@@ -114,6 +114,7 @@ STATUS = Status(
     4,
     repaired=True,
     parting="exits with code 3",
+    is_asked_for=True,
     start_seconds=0.75,
     untold=Untold(("STRIPE_KEY",), ("DATABASE_URL",)),
 )

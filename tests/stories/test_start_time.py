@@ -18,6 +18,14 @@ async def test_the_start_of_a_quick_app_is_told_beside_the_push(city: Town) -> N
     assert re.search(r" · \d\.\d s from push to URL · started in \d\.\d s · since ", city.comment(pull))
 
 
+async def test_what_somebody_asked_for_is_counted_from_there_until_the_next_push(city: Town) -> None:
+    pull = await city.open()
+    await city.say(pull, "alice", "/redeploy")
+    assert re.search(r" · \d\.\d s from `/redeploy` to URL · ", city.comment(pull))
+    await city.push(pull, {"web/x": "2"})
+    assert re.search(r" · \d\.\d s from push to URL · ", city.comment(pull))
+
+
 async def test_it_counts_from_the_first_program_and_is_told_once(city: Town) -> None:
     city.runtime.behave = lambda _: SLOW
     pull = await city.github.open_pull(

@@ -53,6 +53,10 @@ def test_ready() -> None:
     )
 
 
+def test_what_was_asked_for_is_counted_from_there() -> None:
+    assert " · 14 s from `/redeploy` to URL · started in 1.2 s · " in say(replace(READY, is_asked_for=True))
+
+
 def test_building_links_the_log_and_the_last_good_version() -> None:
     text = say(Status(State.BUILDING, Reason.IMAGES_BUILDING, NOW, COMMIT, log="abc", last_good=GOOD))
     assert "**Building** `3f9c2e1`" in text

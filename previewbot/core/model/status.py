@@ -62,6 +62,8 @@ class Status:
     """The sweep found this, not a delivery."""
     parting: str | None = None
     """How the destroy hook failed of what is gone, where it did; ``log`` is what it said."""
+    is_asked_for: bool = False
+    """Whether somebody asked for just this release, so that ``seconds`` count from there, and not from a push."""
     start_seconds: float | None = None
     """How much of ``seconds`` the release took to come up, once its images were there."""
     untold: Untold | None = None
