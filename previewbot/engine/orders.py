@@ -17,7 +17,7 @@ from previewbot.core.situation import Held, held, serving
 from previewbot.engine import output
 from previewbot.engine.world import World
 from previewbot.ports import Reaction
-from previewbot.wire import notice
+from previewbot.wire import answers, notice
 
 log = structlog.get_logger(__name__)
 
@@ -62,9 +62,9 @@ class Orders:
         jobs = running.runnable if running else ()
         if running is None or ask.argument not in jobs:
             why = None if running else notice.sentence(status)
-            await self._answer(ask, notice.nothing_to_run(ask.argument, jobs, why=why), done=False)
+            await self._answer(ask, answers.nothing_to_run(ask.argument, jobs, why=why), done=False)
         elif running.is_running(ask.argument):
-            await self._answer(ask, notice.runs_already(ask.argument), done=False)
+            await self._answer(ask, answers.runs_already(ask.argument), done=False)
         else:
             await self._begin(ask, running, name)
 
@@ -83,7 +83,7 @@ class Orders:
             raise
         except Refused as refused:
             run = Run(ask.argument, name, InstanceState.FAILED, f"could not be begun: {refused.message}")
-            await self._answer(ask, notice.ran(run, ()), done=False)
+            await self._answer(ask, answers.ran(run, ()), done=False)
 
     async def _conclude(self, ask: Ask, running: Running | None, run: Run) -> None:
         lines: Sequence[str] = ()
@@ -94,7 +94,7 @@ class Orders:
             said = await tail(ask.key, running.revision, run.service, lines=_MOST, run=run.name)
             lines = (await output.hide(self.world.secrets, knows, {run.service: said}))[run.service]
             log_name = await output.keep(self.world, {run.service: lines}) if len(lines) > _LINES else None
-        text = notice.ran(run, lines[-_LINES:], self.context.log(log_name) if log_name else None)
+        text = answers.ran(run, lines[-_LINES:], self.context.log(log_name) if log_name else None)
         await self._answer(ask, text, done=run.state is InstanceState.DONE)
         if running:
             await self.world.runtime.end_run(ask.key, running.revision, run.service, run.name)
@@ -107,7 +107,7 @@ class Orders:
         return held(record.app or "", releases, observed, key)
 
     async def _answer(self, ask: Ask, text: str, *, done: bool) -> None:
-        mark = notice.answer_marker(ask.id)
+        mark = answers.marker(ask.id)
         await self.world.hub.comment(self.pull, mark, f"{mark}\n{text}", known=None, final=True)
         await self.world.hub.react(self.pull.repository, ask.id, Reaction.DONE if done else Reaction.REFUSED)
         await self.world.store.mark(ask, AskState.DONE if done else AskState.REFUSED)

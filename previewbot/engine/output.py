@@ -15,7 +15,7 @@ from previewbot.core.situation import Held
 from previewbot.engine import vault
 from previewbot.engine.world import World
 from previewbot.ports import Secrets
-from previewbot.wire import notice
+from previewbot.wire import answers
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ async def hide(secrets: Secrets, held: Held, said: Mapping[str, Sequence[str]]) 
     try:
         mask = Mask(await vault.worth_hiding(secrets, held))
     except vault.Changed as changed:
-        return {name: [notice.withheld(changed.names)] if lines else [] for name, lines in said.items()}
+        return {name: [answers.withheld(changed.names)] if lines else [] for name, lines in said.items()}
     return {name: mask.lines(lines) for name, lines in said.items()}
 
 

@@ -26,7 +26,7 @@ from previewbot.core.model import (
 from previewbot.engine.ledger import Ledger
 from previewbot.engine.world import Policy, World
 from previewbot.ports import DeploymentState, Reaction
-from previewbot.wire import notice
+from previewbot.wire import answers, notice
 
 log = structlog.get_logger(__name__)
 
@@ -169,8 +169,8 @@ class Publisher:
                 await self.world.hub.react(pull.repository, ask.id, Reaction.SEEN)
                 await self.world.store.mark(ask, AskState.SEEN)
             case Command.HELP | Command.UNKNOWN:
-                body = notice.help_text(unknown=ask.command is Command.UNKNOWN)
-                mark = notice.answer_marker(ask.id)
+                body = answers.help_text(unknown=ask.command is Command.UNKNOWN)
+                mark = answers.marker(ask.id)
                 await self.world.hub.comment(pull, mark, f"{mark}\n{body}", known=None, final=True)
                 await self._settle(pull, ask, AskState.DONE)
         return record

@@ -1,23 +1,18 @@
 """Every sentence that people read about an environment: pure text from a status, never a decision.
 
-Whatever comes from outside (titles, logins, output of builds) is fenced or escaped here, so that it can neither
-break the layout of the comment nor mention anybody.
+Whatever comes from outside (titles, logins, output of builds) is made ``safe``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from previewbot.core.ids import Key
-from previewbot.core.model import InstanceState, Reason, Record, Removed, Run, ServiceLine, State, Status, Untold
-from previewbot.wire import commands
+from previewbot.core.model import Reason, Record, Removed, ServiceLine, State, Status, Untold
+from previewbot.wire import safe
 from previewbot.wire.sentences import ADVICE, BARS, FAILURES, SENTENCES
-
-_OUTPUT_LIMIT = 4000
-"""Characters of output in a comment; the log page has the rest."""
 
 _NAMES = 8
 """Names of variables in one sentence."""
@@ -40,15 +35,10 @@ def marker(key: Key) -> str:
     return f"<!-- previewbot:{key} -->"
 
 
-def answer_marker(ask: int) -> str:
-    """The invisible line of the answer to one comment."""
-    return f"<!-- previewbot:answer:{ask} -->"
-
-
 def sentence(status: Status) -> str:
     """Say in a clause why an environment is in its state, without Markdown."""
     text = SENTENCES[status.reason]
-    return f"{text} ({plain(status.detail)})" if status.detail else text
+    return f"{text} ({safe.plain(status.detail)})" if status.detail else text
 
 
 def comment(key: Key, status: Status, context: Context) -> str:
@@ -56,41 +46,6 @@ def comment(key: Key, status: Status, context: Context) -> str:
     blocks = (_head(status, context), _flaws(status), _output(status), _advice(status), _table(status), _good(status))
     body = "\n\n".join(block for block in (*blocks, _foot(status, context)) if block)
     return f"{marker(key)}\n{body}\n"
-
-
-def help_text(*, unknown: bool = False) -> str:
-    """Answer ``/help``, or a command that previewbot does not know."""
-    lead = "That is not a command of previewbot. It knows these, alone on the first line of a comment:"
-    if not unknown:
-        lead = "Write one of these, alone on the first line of a comment; that takes write permission here:"
-    rows = "\n".join(f"| `/{name}` | {summary} |" for name, summary in commands.TABLE)
-    return f"{lead}\n\n| command | what it does |\n|---|---|\n{rows}\n"
-
-
-def ran(run: Run, lines: Sequence[str], log: str | None = None) -> str:
-    """Answer ``/run`` when it is over; ``log`` is the page with all of its lines."""
-    ended = "is done" if run.state is InstanceState.DONE else f"failed: it {_line(run.detail or 'did not end well')}"
-    more = f"\n[All of it]({log})\n" if log else ""
-    return f"**{run.service}** {ended}.\n" + (f"\n{_fenced(lines)}\n" if lines else "") + more
-
-
-def withheld(names: Sequence[str]) -> str:
-    """Say in a line, without Markdown, why nothing is shown of what a program said."""
-    why = f"{', '.join(names)} changed since this was started" if names else "nobody remembers its secrets"
-    return f"previewbot does not show this: {why}, so it could not hide the old value. It can again after /redeploy."
-
-
-def runs_already(job: str) -> str:
-    """Answer ``/run`` where the same job is under way."""
-    return f"**{job}** is already running; ask again when it has finished.\n"
-
-
-def nothing_to_run(job: str, jobs: Sequence[str], *, why: str | None = None) -> str:
-    """Answer ``/run`` where that cannot be; ``why`` nothing serves, where nothing does."""
-    if why:
-        return f"No release is serving, so no job can run: {_line(why)}.\n"
-    there = f"It has {', '.join(f'`{each}`' for each in jobs)}." if jobs else "Its `previewbot.yaml` has no jobs."
-    return f"This preview has no job `{_code(job)}`. {there}\n"
 
 
 # --- the head: one line that is enough ------------------------------------------------------------------------------
@@ -111,7 +66,7 @@ def _head(status: Status, context: Context) -> str:
         case State.SKIPPED:
             return f"**No preview for this pull request**: {_because(status)}.{_was_removed(status)}"
         case State.REMOVING:
-            held = f": {_line(status.detail)}" if status.detail else ""
+            held = f": {safe.line(status.detail)}" if status.detail else ""
             return f"**Removing the preview** since {_time(status.since)}{held}"
         case State.GONE:
             return _gone(status, context)
@@ -127,13 +82,13 @@ def _ready(status: Status, commit: str) -> str:
 
 
 def _failed(status: Status, commit: str) -> str:
-    detail = _line(status.detail or SENTENCES[status.reason])
+    detail = safe.line(status.detail or SENTENCES[status.reason])
     said = FAILURES.get(status.reason, "**{commit} cannot be previewed**: {detail}")
     return f"{said.format(commit=commit, detail=detail)} · since {_time(status.since)}"
 
 
 def _because(status: Status) -> str:
-    return BARS.get(status.reason, SENTENCES[status.reason]).format(detail=_code(status.detail))
+    return BARS.get(status.reason, SENTENCES[status.reason]).format(detail=safe.code(status.detail))
 
 
 def _was_removed(status: Status) -> str:
@@ -152,7 +107,7 @@ def _gone(status: Status, context: Context) -> str:
         parts.append(f" It lived {_long(status.lived)} and served {served}.")
     if status.parting:
         said = f" ([what it said]({context.log(status.log)}))" if status.log else ""
-        parts.append(f" Its destroy hook {_line(status.parting).rstrip('.')}{said}.")
+        parts.append(f" Its destroy hook {safe.line(status.parting).rstrip('.')}{said}.")
     if status.repaired:
         parts.append(" GitHub's webhook did not arrive; a routine check found the closed pull request.")
     return "".join(parts)
@@ -174,7 +129,7 @@ def _counts(removed: Removed) -> str:
 
 def _flaws(status: Status) -> str:
     rows = [
-        f"`{flaw.place}` {_line(flaw.problem)}" + (f"; {_line(flaw.fix)}" if flaw.fix else "")
+        f"`{flaw.place}` {safe.line(flaw.problem)}" + (f"; {safe.line(flaw.fix)}" if flaw.fix else "")
         for flaw in status.flaws[:10]
     ]
     more = len(status.flaws) - len(rows)
@@ -189,18 +144,12 @@ def _output(status: Status) -> str:
     if not status.lines:
         return ""
     lead = "Its last lines:\n" if status.reason in _SPOKE else ""
-    return f"{lead}{_fenced(status.lines)}"
-
-
-def _fenced(lines: Sequence[str]) -> str:
-    text = "\n".join(lines)[-_OUTPUT_LIMIT:]
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
-    return f"{fence}text\n{text}\n{fence}"
+    return f"{lead}{safe.fenced(status.lines)}"
 
 
 def _advice(status: Status) -> str:
     if status.reason is Reason.DRAFT:
-        label = f", or add the label `{_code(status.detail)}`" if status.detail else ""
+        label = f", or add the label `{safe.code(status.detail)}`" if status.detail else ""
         return f"Mark it ready for review{label} to get one."
     if status.reason in _SPOKE and any("exec format error" in line.lower() for line in status.lines):
         return "It was built for another kind of processor, or is a script whose first line does not say what runs it."
@@ -218,7 +167,7 @@ def _lack(untold: Untold) -> str:
 
 def _names(names: Sequence[str], word: str) -> str:
     """``A``, ``B`` and ``C``."""
-    shown = [f"`{_code(each)}`" for each in names[:_NAMES]]
+    shown = [f"`{safe.code(each)}`" for each in names[:_NAMES]]
     if len(names) > _NAMES:
         return f"{', '.join(shown)} {word} {len(names) - _NAMES} more"
     *first, last = shown
@@ -285,22 +234,6 @@ def _long(length: timedelta) -> str:
 
 def _bare(url: str | None) -> str:
     return (url or "").partition("://")[2].rstrip("/")
-
-
-def _code(text: str | None) -> str:
-    """Make a text safe between two backticks."""
-    return re.sub(r"[`\x00-\x1f\x7f]", " ", text or "").strip()[:200]
-
-
-def _line(text: str) -> str:
-    """Make a text safe as one line of prose: no breaks, no HTML, no mention of anybody."""
-    flat = re.sub(r"[\x00-\x1f\x7f]+", " ", text)[:500]
-    return flat.replace("<", "&lt;").replace("@", "@\u200b").replace("](", "]\u200b(")
-
-
-def plain(text: str | None) -> str:
-    """Take the Markdown out of a detail, for pages and terminals."""
-    return re.sub(r"[*`]", "", _line(text or "").replace("&lt;", "<").replace("\u200b", ""))
 
 
 def summary(record: Record) -> str:

@@ -21,7 +21,7 @@ from previewbot.core.model import (
     Status,
     Untold,
 )
-from previewbot.wire import notice
+from previewbot.wire import answers, notice
 from previewbot.wire.sentences import SENTENCES
 from tests.core.facts import COMMIT, KEY, NOW, OLDER
 
@@ -144,10 +144,10 @@ def test_nothing_from_outside_breaks_out_of_the_comment(detail: str, lines: list
 
 
 def test_the_answer_lists_every_command() -> None:
-    text = notice.help_text()
+    text = answers.help_text()
     assert "`/redeploy`" in text
     assert "`/help`" in text
-    assert "not a command" in notice.help_text(unknown=True)
+    assert "not a command" in answers.help_text(unknown=True)
 
 
 def test_a_page_and_a_terminal_get_the_sentence_without_markdown() -> None:
