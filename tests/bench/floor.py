@@ -18,6 +18,7 @@ import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from previewbot.demo.github.state import Repository
 from previewbot.demo.stage import Stage
 from previewbot.demo.story import until
 from tests.bench.origin import Origin
@@ -46,9 +47,9 @@ class Bare:
 
     name = "floor-bare"
 
-    def __init__(self, stage: Stage, docker: str, folder: Path) -> None:
+    def __init__(self, stage: Stage, docker: str, folder: Path, repository: Repository | None = None) -> None:
         self.docker = (docker, "--host", stage.engine)
-        self.origin = Origin.of(stage.github, stage.repository)
+        self.origin = Origin.of(stage.github, repository or stage.repository)
         self.mirror, self.tree = folder / "mirror.git", folder / "tree"
         self.running: list[str] = []
         run("git", "init", "-q", "--bare", str(self.mirror))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from previewbot.demo.github.server import SimulatedGitHub
 from previewbot.demo.github.state import Repository, Token
+from tests.fixtures.github import told_to_git
 
 _LASTS = timedelta(hours=6)
 
@@ -33,12 +33,7 @@ class Origin:
         token = Token(installation, github.state.now() + _LASTS, {"contents": "read"})
         github.state.tokens[token.text] = token
         url = f"{github.base_url}/{repository.full_name}.git"
-        basic = base64.b64encode(f"x-access-token:{token.text}".encode()).decode()
-        header = {
-            "GIT_CONFIG_KEY_0": f"http.{url}.extraHeader",
-            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
-        }
-        return cls(url, {"GIT_CONFIG_COUNT": "1", **header})
+        return cls(url, told_to_git(url, token.text))
 
     def lay_out(self, sha: str, mirror: Path, tree: Path) -> None:
         """Fetch a commit into a bare repository, and put its files into a folder that is made anew."""

@@ -17,7 +17,6 @@ from pathlib import Path
 from subprocess import CalledProcessError
 
 from tests.bench.floor import LIMITS, PAUSE, Bare, run
-from tests.bench.origin import Origin
 from tests.stack.place import Stack
 
 IMAGES = ("web", "api", "worker")
@@ -53,8 +52,7 @@ class Touched(Bare):
     name = "floor-touched"
 
     def __init__(self, stack: Stack, docker: str, folder: Path) -> None:
-        super().__init__(stack.stage, docker, folder)
-        self.origin = Origin.of(stack.stage.github, stack.repository)
+        super().__init__(stack.stage, docker, folder, stack.repository)
         self.kept: list[str] = []
         """What stays over a push."""
 

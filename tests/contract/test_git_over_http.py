@@ -24,7 +24,7 @@ from previewbot.demo.github import SimulatedGitHub
 from previewbot.demo.github.faults import Kind
 from previewbot.demo.github.state import Token
 from previewbot.ports import Credential
-from tests.fixtures.github import Over
+from tests.fixtures.github import Over, told_to_git
 
 
 @dataclass
@@ -163,9 +163,7 @@ async def test_a_token_that_was_good_is_not_once_its_hour_is_over(street: Street
 async def test_nothing_is_open_to_strangers_and_nobody_can_push(street: Street) -> None:
     url = f"{street.github.base_url}/acme/shop.git"
     assert await git("ls-remote", url)
-    basic = base64.b64encode(f"x-access-token:{street.token('acme').text}".encode()).decode()
-    header = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"http.{url}.extraHeader"}
-    known = header | {"GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}"}
+    known = told_to_git(url, street.token("acme").text)
     assert await git("ls-remote", url, **known) == 0
     folder = street.github.folder(next(iter(street.github.state.repositories.values())))
     assert await git(f"--git-dir={folder}", "push", url, "main:refs/heads/new", **known)
